@@ -20,9 +20,14 @@ _TOKEN = re.compile(rf"[{CJK}]+|[^\W_{CJK}]+(?:['’][^\W_{CJK}]+)?")
 _IS_CJK = re.compile(rf"[{CJK}]")
 _stemmer = snowballstemmer.stemmer("english")
 
-STOP = frozenset(
-    ["a", "about", "after", "all", "also", "am", "an", "and", "any", "are", "as", "at", "be", "because", "been", "before", "being", "both", "but", "by", "can", "could", "did", "do", "does", "doing", "down", "during", "each", "few", "for", "from", "further", "had", "has", "have", "having", "he", "her", "here", "hers", "him", "his", "how", "i", "if", "in", "into", "is", "it", "it's", "its", "just", "me", "more", "most", "my", "no", "nor", "not", "now", "of", "off", "on", "once", "only", "or", "other", "our", "out", "over", "own", "said", "same", "she", "should", "so", "some", "such", "than", "that", "the", "their", "them", "then", "there", "these", "they", "this", "those", "through", "to", "too", "under", "until", "up", "us", "very", "was", "we", "were", "what", "when", "where", "which", "while", "who", "whom", "why", "will", "with", "would", "you", "your"]
-)
+_STOP_WORDS = """
+a about after all also am an and any are as at be because been before being both but by can could did do
+does doing down during each few for from further had has have having he her here hers him his how i if in
+into is it it's its just me more most my no nor not now of off on once only or other our out over own said
+same she should so some such than that the their them then there these they this those through to too
+under until up us very was we were what when where which while who whom why will with would you your
+"""
+STOP = frozenset(_STOP_WORDS.split())
 
 
 @lru_cache(maxsize=100_000)
