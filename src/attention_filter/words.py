@@ -7,8 +7,9 @@ Hangul become overlapping bigrams, the usual index unit for languages written wi
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections import Counter
+from collections.abc import Iterable
 from functools import lru_cache
 from zlib import crc32
 
@@ -17,6 +18,7 @@ import snowballstemmer
 
 CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
 _TOKEN = re.compile(rf"[{CJK}]+|[^\W_{CJK}]+(?:['’][^\W_{CJK}]+)?")
+_FIRST_CJK = CJK[0]  # most tokens stand before it, which is quicker to see than a match
 _IS_CJK = re.compile(rf"[{CJK}]")
 _stemmer = snowballstemmer.stemmer("english")
 
@@ -31,8 +33,10 @@ STOP = frozenset(_STOP_WORDS.split())
 
 
 @lru_cache(maxsize=100_000)
-def _stem(word: str) -> str:
-    return str(_stemmer.stemWord(word))
+def _term(word: str) -> str:
+    """The term of a lower-case word that is not CJK; empty for a stop word."""
+    word = word.removesuffix("'s").removesuffix("’s")
+    return "" if word in STOP else str(_stemmer.stemWord(word))
 
 
 def bigrams(run: str) -> list[str]:
@@ -52,22 +56,45 @@ def words(text: str) -> list[str]:
     """
     out: list[str] = []
     for token in _TOKEN.findall(text.lower()):
-        if _IS_CJK.match(token):
-            out += bigrams(token)
+        if token < _FIRST_CJK or not _IS_CJK.match(token):
+            if term := _term(token):
+                out.append(term)
         else:
-            token = token.removesuffix("'s").removesuffix("’s")
-            if token not in STOP:
-                out.append(_stem(token))
+            out += bigrams(token)
     return out
 
 
-def spans(text: str) -> list[tuple[int, int, tuple[str, ...]]]:
-    """Where the terms stand: (start, end, terms) of each word or CJK character run in the text.
+def occurrences(text: str) -> list[tuple[int, int, str]]:
+    """Where each term stands: (start, end, term), bigrams of CJK text overlapping.
 
-    >>> spans("Rust 编译")
-    [(0, 4, ('rust',)), (5, 7, ('编译',))]
+    >>> occurrences("Rust 编译器")
+    [(0, 4, 'rust'), (5, 7, '编译'), (6, 8, '译器')]
     """
-    return [(m.start(), m.end(), tuple(words(m.group()))) for m in _TOKEN.finditer(text)]
+    out = []
+    for match in _TOKEN.finditer(text):
+        start, end = match.span()
+        terms = words(match.group())
+        if _IS_CJK.match(match.group()):
+            out += [(start + i, min(start + i + 2, end), term) for i, term in enumerate(terms)]
+        else:
+            out += [(start, end, term) for term in terms]
+    return out
+
+
+def units(text: str, cuts: Iterable[int] = ()) -> list[tuple[int, int]]:
+    """What a person would call words: (start, end) of each. CJK runs are cut at the given positions.
+
+    >>> units("Rust 编译器", cuts=[7])
+    [(0, 4), (5, 7), (7, 8)]
+    """
+    wanted = sorted(set(cuts))
+    out = []
+    for match in _TOKEN.finditer(text):
+        start, end = match.span()
+        inner = [c for c in wanted if start < c < end] if _IS_CJK.match(match.group()) else []
+        edges = [start, *inner, end]
+        out += list(itertools.pairwise(edges))
+    return out
 
 
 def term_id(term: str) -> int:
@@ -84,11 +111,9 @@ def count_terms(text: str, title: str = "") -> np.ndarray:
     >>> count_terms("to compile compilers")["count"].tolist()
     [2]
     """
-    counts = Counter(map(term_id, words(text)))
-    for term in words(title):
-        counts[term_id(term)] += 2
-    pairs = sorted(counts.items())
-    out = np.zeros(len(pairs), COUNTS)
-    if pairs:
-        out["id"], out["count"] = np.array(pairs, dtype=np.int64).clip(max=(2**32 - 1, 65535)).T
+    # Of all that storing an item takes this is the longest part, so it is done on arrays.
+    terms = words(text) + 2 * words(title)
+    found, counts = np.unique(np.fromiter(map(term_id, terms), np.uint32, len(terms)), return_counts=True)
+    out = np.zeros(len(found), COUNTS)
+    out["id"], out["count"] = found, counts.clip(max=65535)
     return out

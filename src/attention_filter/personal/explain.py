@@ -1,0 +1,137 @@
+"""Why an item has its score: the past items, the statements and the words that carried it, to the last digit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from attention_filter.personal.features import SLOTS, Features, Floats
+from attention_filter.personal.ranking import (
+    NEIGHBOURS,
+    WEIGHTS,
+    WORD_WEIGHT,
+    Profile,
+    near_weights,
+    read_outs,
+    shares,
+)
+from attention_filter.words import occurrences, term_id, units
+
+
+@dataclass(frozen=True)
+class Carried:
+    """What carried the part of a score that comes from the history.
+
+    `by_item` {key of the history: score units} and `baseline` (what an average background item would have lost
+    or gained) sum to that part, and so do the term by term sums.
+    """
+
+    by_item: dict[int, float]
+    baseline: float
+
+
+@dataclass(frozen=True)
+class WordShares:
+    """`words` are (start, end, value): a word's place in the text and the score it carried; `rest` is what lies
+    outside them (punctuation, marks of the encoder, words of the item beyond this text)."""
+
+    words: tuple[tuple[int, int, float], ...]
+    rest: float
+
+
+def carried_by_items(profile: Profile, candidate: Features) -> Carried:
+    """Each past item's and statement's part of the candidate's score, in score units, summed over the terms."""
+    total = np.zeros(len(profile.history))
+    baseline = 0.0
+    if not len(profile.history):
+        return Carried({}, 0.0)
+    for term, parts in shares(profile, candidate).items():
+        deviation = profile.scale.deviation.get(term, 0.0)
+        if deviation:
+            total += WEIGHTS[term] * parts / deviation
+            baseline -= WEIGHTS[term] * profile.scale.mean[term] / deviation
+    return Carried({key: float(value) for key, value in zip(profile.history.keys, total, strict=True)}, baseline)
+
+
+def carried_by_words(
+    profile: Profile,
+    candidate: Features,
+    text: str,
+    lang: str,
+    token_spans: Sequence[tuple[int, int]],
+    token_states: np.ndarray,
+) -> WordShares:
+    """Each word's part of the candidate's score: what its meaning carried plus what the word itself carried.
+
+    `token_spans` (T) and `token_states` (T, d) are the encoder's for `text`; the states' mean, normalised, is the
+    text's vector. With the read-outs and the chosen neighbours held fixed the score is linear in both, so the
+    shares and `rest` sum to the sum of `carried_by_items(…).by_item`.
+    """
+    toward_meaning, toward_words = _direction(profile, candidate)
+    letters = np.zeros(len(text) + 1)  # the last one collects what has no place
+    for (start, end), value in zip(
+        token_spans, _token_shares(profile.background.centre(lang), token_states, toward_meaning), strict=True
+    ):
+        _spread(letters, start, end, value)
+    row = candidate.words.tocoo()
+    worth = {int(s): float(w) * float(toward_words[s]) for s, w in zip(row.coords[1], row.data, strict=True)}
+    places: dict[int, list[tuple[int, int]]] = {slot: [] for slot in worth}
+    for start, end, term in occurrences(text):
+        places.get(term_id(term) % SLOTS, []).append((start, end))
+    for slot, value in worth.items():
+        for start, end in places[slot] or [(0, 0)]:
+            _spread(letters, start, end, value / max(len(places[slot]), 1))
+    cuts = [start for start, end in token_spans if end > start]
+    words = tuple((start, end, float(letters[start:end].sum())) for start, end in units(text, cuts))
+    return WordShares(words, float(letters.sum()) - sum(value for _, _, value in words))
+
+
+def _spread(letters: np.ndarray, start: int, end: int, value: float) -> None:
+    """Add `value` in equal parts to the letters of [start, end), to the last slot when that is empty."""
+    if end > start:
+        letters[start:end] += value / (end - start)
+    else:
+        letters[-1] += value
+
+
+def _direction(profile: Profile, candidate: Features) -> tuple[np.ndarray, np.ndarray]:
+    """The two vectors g, (d,) and (SLOTS,), with score = g_meaning·meaning + g_words·words + baseline."""
+    history = profile.history
+    on_meaning, on_both = np.zeros(len(history)), np.zeros(len(history))
+    heads = {head.name: head for head in profile.heads}
+    for name, h in read_outs(profile, candidate).items():
+        deviation = profile.scale.deviation.get(name, 0.0)
+        if deviation:
+            looked = (h[0] @ heads[name].a) * history.weight * WEIGHTS[name] / deviation
+            if heads[name].words is None:
+                on_meaning += looked
+            else:
+                on_both += looked
+    parts = shares(profile, candidate)
+    for term in ("near", "said"):
+        deviation = profile.scale.deviation.get(term, 0.0)
+        if deviation and term in parts:
+            on_both += _chosen(profile, term, parts[term]) * WEIGHTS[term] / deviation
+    meaning = history.features.meaning.T.astype(np.float64) @ (on_meaning + on_both)
+    words = history.features.words.T @ (WORD_WEIGHT * on_both)
+    return meaning, np.asarray(words).ravel()
+
+
+def _chosen(profile: Profile, term: str, parts: np.ndarray) -> np.ndarray:
+    """The factor of v_j·c in the rows that `near` or `said` chose, zero elsewhere (m,)."""
+    history = profile.history
+    if term == "near":
+        return np.where(parts != 0, near_weights(history) / NEIGHBOURS, 0)
+    largest = np.abs(history.weight[history.statement]).max()
+    return np.where(parts != 0, history.weight / largest, 0)
+
+
+def _token_shares(centre: Floats, states: np.ndarray, toward: np.ndarray) -> np.ndarray:
+    """g·meaning split over the tokens: meaning = (mean state / its norm − centre) / the norm of that."""
+    mean = states.astype(np.float64).mean(0)
+    length = np.linalg.norm(mean)
+    norm = np.linalg.norm(mean / length - centre)
+    parts: np.ndarray = ((states / length - centre) @ toward) / (len(states) * norm)
+    return parts
