@@ -113,7 +113,8 @@ def count_terms(text: str, title: str = "") -> np.ndarray:
     """
     # Of all that storing an item takes this is the longest part, so it is done on arrays.
     terms = words(text) + 2 * words(title)
-    found, counts = np.unique(np.fromiter(map(term_id, terms), np.uint32, len(terms)), return_counts=True)
+    ids = np.fromiter(map(crc32, map(str.encode, terms)), np.uint32, len(terms))  # term_id of each
+    found, counts = np.unique(ids, return_counts=True)
     out = np.zeros(len(found), COUNTS)
     out["id"], out["count"] = found, counts.clip(max=65535)
     return out

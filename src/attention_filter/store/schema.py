@@ -1,0 +1,197 @@
+"""The tables. Times are seconds since 1970 in UTC.
+
+Items and sources are shared by all readers of a database: two people who follow one feed store it once. What
+a reader may see follows from `subscriptions` and `feedback` (`visible`).
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import sqlalchemy as sa
+
+REVISION = "0001"  # the newest migration; a test holds the two together
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+readers = sa.Table(
+    "readers",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False, unique=True),
+    sa.Column("age_limit_days", sa.Double),
+)
+
+# What is read and how: the same table file with other columns is another source.
+sources = sa.Table(
+    "sources",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("url", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("columns", sa.Text, nullable=False),  # JSON of Source.columns
+    sa.Column("title", sa.Text, nullable=False),  # the source's own; a reader's stands in subscriptions
+    sa.Column("etag", sa.Text),
+    sa.Column("last_modified", sa.Text),
+    sa.Column("last_fetched", sa.Double),
+    sa.Column("last_success", sa.Double),
+    sa.Column("next_try", sa.Double),
+    sa.Column("last_error", sa.Text),
+    sa.Column("failures", sa.Integer, nullable=False),
+    sa.Column("gone", sa.Boolean, nullable=False),  # it said so itself (410)
+    sa.UniqueConstraint("url", "kind", "columns"),
+)
+
+subscriptions = sa.Table(
+    "subscriptions",
+    metadata,
+    sa.Column("reader", sa.ForeignKey("readers.id"), primary_key=True),
+    sa.Column("source", sa.ForeignKey("sources.id"), primary_key=True),
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("folder", sa.Text, nullable=False),
+    sa.Column("muted", sa.Boolean, nullable=False),
+    sa.Column("added", sa.Double, nullable=False),
+)
+
+# Small rows that are scanned; the long texts stand in `contents`, so that a scan does not read them.
+items = sa.Table(
+    "items",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("source", sa.ForeignKey("sources.id"), nullable=False),
+    sa.Column("guid", sa.Text, nullable=False),
+    sa.Column("url", sa.Text),
+    sa.Column("content_hash", sa.Text, nullable=False),
+    sa.Column("fingerprint", sa.LargeBinary, nullable=False),  # of all that a reader could see change
+    sa.Column("lang", sa.Text, nullable=False),
+    sa.Column("date", sa.Double, nullable=False),  # Item.date
+    sa.Column("published", sa.Double),
+    sa.Column("updated", sa.Double),
+    sa.Column("fetched", sa.Double, nullable=False),
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("image", sa.Text),
+    sa.Column("authors", sa.JSON, nullable=False),
+    sa.Column("tags", sa.JSON, nullable=False),
+    sa.Column("terms", sa.LargeBinary, nullable=False),  # words.count_terms
+    sa.UniqueConstraint("source", "guid"),
+    sa.Index(None, "source", "url"),
+    sa.Index(None, "content_hash", "source"),
+)
+
+contents = sa.Table(
+    "contents",
+    metadata,
+    sa.Column("item", sa.ForeignKey("items.id"), primary_key=True),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("html", sa.Text, nullable=False),
+    sa.Column("original", sa.Text, nullable=False),
+    sa.Column("links", sa.JSON, nullable=False),
+)
+
+models = sa.Table(
+    "models",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False, unique=True),
+    sa.Column("dim", sa.Integer, nullable=False),
+)
+
+vectors = sa.Table(
+    "vectors",
+    metadata,
+    sa.Column("model", sa.ForeignKey("models.id"), primary_key=True),
+    sa.Column("content_hash", sa.Text, primary_key=True),
+    sa.Column("vector", sa.LargeBinary, nullable=False),  # dim × float16
+)
+
+# Append-only. An act has a sign; an undo names the act it takes back. `undoes` is unique: undone once.
+feedback = sa.Table(
+    "feedback",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("reader", sa.ForeignKey("readers.id"), nullable=False),
+    sa.Column("item", sa.ForeignKey("items.id"), nullable=False),
+    sa.Column("sign", sa.Text),
+    sa.Column("at", sa.Double, nullable=False),
+    sa.Column("undoes", sa.ForeignKey("feedback.id"), unique=True),
+    sa.Index(None, "reader", "item", "at"),
+)
+
+interests = sa.Table(
+    "interests",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("reader", sa.ForeignKey("readers.id"), nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("weight", sa.Double, nullable=False),
+    sa.Column("created", sa.Double, nullable=False),
+    sa.UniqueConstraint("reader", "text"),
+)
+
+rules = sa.Table(
+    "rules",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("reader", sa.ForeignKey("readers.id"), nullable=False, index=True),
+    sa.Column("action", sa.Text, nullable=False),
+    sa.Column("words", sa.JSON, nullable=False),
+    sa.Column("pattern", sa.Text),
+    sa.Column("source", sa.Text),
+    sa.Column("author", sa.Text),
+    sa.Column("lang", sa.Text),
+    sa.Column("older_than_days", sa.Double),
+    sa.Column("newer_than_days", sa.Double),
+    sa.Column("boost", sa.Double, nullable=False),
+)
+
+state = sa.Table(
+    "state",
+    metadata,
+    sa.Column("reader", sa.ForeignKey("readers.id"), primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("data", sa.LargeBinary, nullable=False),
+)
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def seconds(when: datetime) -> float:
+    """Seconds since 1970; `moment` gives the very same microsecond back.
+
+    >>> moment(seconds(datetime(2025, 1, 2, 3, 4, 5, 678901, tzinfo=UTC))).microsecond
+    678901
+    """
+    return (when - EPOCH).total_seconds()
+
+
+def moment(value: float) -> datetime:
+    return EPOCH + timedelta(seconds=value)
+
+
+def seconds_or_none(when: datetime | None) -> float | None:
+    return None if when is None else seconds(when)
+
+
+def moment_or_none(value: float | None) -> datetime | None:
+    return None if value is None else moment(value)
+
+
+def subscribed(reader: int) -> sa.ColumnElement[bool]:
+    """True for items of the sources that the reader follows."""
+    return items.c.source.in_(sa.select(subscriptions.c.source).where(subscriptions.c.reader == reader))
+
+
+def visible(reader: int) -> sa.ColumnElement[bool]:
+    """True for items that the reader may see: of sources they follow, and those they ever acted on.
+
+    So an item that was liked or saved outlives the subscription it came from.
+    """
+    acted = sa.select(feedback.c.item).where(feedback.c.reader == reader)
+    return sa.or_(subscribed(reader), items.c.id.in_(acted))

@@ -1,0 +1,159 @@
+"""The sources a reader follows, and how they are doing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from attention_filter.errors import UsageError
+from attention_filter.store.schema import (
+    items,
+    moment_or_none,
+    seconds,
+    seconds_or_none,
+    sources,
+    subscriptions,
+)
+from attention_filter.types import Source, SourceKind
+
+
+def add(connection: sa.Connection, reader: int, wanted: Source, now: datetime) -> Source:
+    """Subscribe to `wanted` (its url, kind, title, folder and columns count); doing it twice changes nothing.
+
+    A title or folder that is given replaces the reader's earlier one. A table file added again with other
+    columns replaces the subscription to it: its entries are read anew.
+    """
+    columns = json.dumps(wanted.columns, ensure_ascii=False)
+    here = (sources.c.url == wanted.url, sources.c.kind == wanted.kind.value)
+    exact = sa.select(sources.c.id).where(*here, sources.c.columns == columns)
+    if connection.scalar(exact) is None:
+        row = {"url": wanted.url, "kind": wanted.kind.value, "columns": columns, "title": ""}
+        connection.execute(sa.insert(sources).values(**row, failures=0, gone=False))
+    id_ = connection.scalars(exact).one()
+    otherwise = sa.select(sources.c.id).where(*here, sources.c.id != id_)
+    connection.execute(
+        sa.delete(subscriptions).where(subscriptions.c.reader == reader, subscriptions.c.source.in_(otherwise))
+    )
+    mine = (subscriptions.c.reader == reader, subscriptions.c.source == id_)
+    if connection.scalar(sa.select(subscriptions.c.source).where(*mine)) is None:
+        own = {"reader": reader, "source": id_, "title": wanted.title, "folder": wanted.folder}
+        connection.execute(sa.insert(subscriptions).values(**own, muted=False, added=seconds(now)))
+    given = {name: value for name in ("title", "folder") if (value := getattr(wanted, name))}
+    if given:
+        connection.execute(sa.update(subscriptions).where(*mine).values(given))
+    return one(connection, reader, id_)
+
+
+def all_of(connection: sa.Connection, reader: int) -> list[Source]:
+    """The reader's sources in the order they were added."""
+    chosen = _SELECT.where(subscriptions.c.reader == reader)
+    return [_source(row) for row in connection.execute(chosen.order_by(subscriptions.c.added, sources.c.id))]
+
+
+def one(connection: sa.Connection, reader: int, id_: int) -> Source:
+    """The source; UsageError when the reader does not follow it."""
+    chosen = _SELECT.where(subscriptions.c.reader == reader, sources.c.id == id_)
+    row = connection.execute(chosen).one_or_none()
+    if row is None:
+        raise UsageError(f"source {id_}: you follow no such source; `attention sources` shows the ids")
+    return _source(row)
+
+
+def due(connection: sa.Connection, reader: int, now: datetime) -> list[Source]:
+    """Sources to be fetched now, those that have waited longest first. Muted ones are never due."""
+    return sorted(
+        (s for s in all_of(connection, reader) if not s.muted and (s.next_try is None or s.next_try <= now)),
+        key=lambda s: (s.next_try is not None, s.next_try, s.id),
+    )
+
+
+def unsubscribe(connection: sa.Connection, reader: int, id_: int) -> None:
+    """Follow the source no longer. Its items stay stored; those the reader acted on stay visible to them."""
+    one(connection, reader, id_)
+    connection.execute(sa.delete(subscriptions).where(subscriptions.c.reader == reader, subscriptions.c.source == id_))
+
+
+def record_success(
+    connection: sa.Connection,
+    old: Source,
+    *,
+    now: datetime,
+    next_try: datetime | None,
+    etag: str | None,
+    last_modified: str | None,
+    title: str,
+    url: str | None,
+) -> None:
+    """The source was read (or had nothing new): its errors are over. `url` is where it moved for good.
+
+    The old address stays when another source already has the new one, so that no two become one.
+    """
+    row: dict[str, Any] = {"last_fetched": seconds(now), "last_success": seconds(now)}
+    row |= {"next_try": seconds_or_none(next_try), "etag": etag, "last_modified": last_modified}
+    row |= {"last_error": None, "failures": 0, "gone": False}
+    row |= {"title": title} if title else {}
+    taken = sa.select(sources.c.id).where(sources.c.url == url)
+    if url and url != old.url and connection.scalar(taken) is None:
+        row["url"] = url
+    connection.execute(sa.update(sources).where(sources.c.id == old.id).values(row))
+
+
+def record_failure(
+    connection: sa.Connection,
+    old: Source,
+    *,
+    now: datetime,
+    next_try: datetime | None,
+    error: str,
+    muted: bool,
+) -> None:
+    """The source could not be read; `muted` when it said that it is gone for good."""
+    row: dict[str, Any] = {"last_fetched": seconds(now), "next_try": seconds_or_none(next_try)}
+    row |= {"last_error": error, "failures": sources.c.failures + 1}
+    row |= {"gone": True} if muted else {}
+    connection.execute(sa.update(sources).where(sources.c.id == old.id).values(row))
+
+
+def mute(connection: sa.Connection, reader: int, old: Source, muted: bool) -> None:
+    """Stop fetching for this reader, or start again (a source that was gone gets another try)."""
+    mine = (subscriptions.c.reader == reader, subscriptions.c.source == old.id)
+    connection.execute(sa.update(subscriptions).where(*mine).values(muted=muted))
+    if not muted:
+        connection.execute(sa.update(sources).where(sources.c.id == old.id).values(gone=False))
+
+
+_SELECT = sa.select(
+    sources,
+    subscriptions.c.title.label("own_title"),
+    subscriptions.c.folder,
+    subscriptions.c.muted,
+    sa.select(sa.func.count()).where(items.c.source == sources.c.id).scalar_subquery().label("items"),
+).join_from(sources, subscriptions)
+
+
+def _source(row: sa.Row[Any]) -> Source:
+    return Source(
+        id=row.id,
+        url=row.url,
+        kind=SourceKind(row.kind),
+        title=row.own_title or row.title,
+        folder=row.folder,
+        etag=row.etag,
+        last_modified=row.last_modified,
+        last_fetched=moment_or_none(row.last_fetched),
+        last_success=moment_or_none(row.last_success),
+        next_try=moment_or_none(row.next_try),
+        last_error=row.last_error,
+        failures=row.failures,
+        muted=row.muted or row.gone,
+        columns=_columns(json.loads(row.columns)),
+        items=row.items,
+    )
+
+
+def _columns(pairs: Sequence[Sequence[str]]) -> tuple[tuple[str, str], ...]:
+    return tuple((field, column) for field, column in pairs)

@@ -1,0 +1,331 @@
+"""The front of the store: `open_store`, and a `Store` that sees what one reader may see."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import sqlalchemy as sa
+
+from attention_filter.errors import UsageError
+from attention_filter.store import backup, batches, feedback, items, readers, search, sources, sqlite, vectors
+from attention_filter.store.batches import Batch
+from attention_filter.store.items import Added
+from attention_filter.store.migrate import migrate
+from attention_filter.store.search import Hit
+from attention_filter.types import Entry, Feedback, Interest, Item, Rule, Sign, Source, SourceKind
+
+BATCH = 500  # entries in one transaction: a lost batch is small, and other writers wait for a moment only
+
+restore = backup.restore
+
+
+def open_store(url: str, reader: str = "me") -> Store:
+    """Open the database at `url` (sqlite:///path) for a reader; made and migrated when needed.
+
+    StoreError, in one line with the next step, when that cannot be done.
+    """
+    path = sqlite.database_path(url)
+    engine = sqlite.make_engine(path)
+    try:
+        with sqlite.one_line_errors(path):
+            sqlite.prepare(engine, path)
+            with sqlite.begin_writing(engine).begin() as connection:
+                migrate(connection, path)
+    except BaseException:
+        engine.dispose()
+        raise
+    return Store(engine, path, reader)
+
+
+class Store:
+    """Everything one reader has stored. Each method is one transaction: done and synced when it returns.
+
+    Sources, items and vectors are shared by all readers of a database; a method shows those that this reader
+    follows or has acted on, and raises UsageError for the id of any other.
+    """
+
+    def __init__(self, engine: sa.Engine, path: Path, reader: str) -> None:
+        self.path = path
+        self.reader = reader
+        self._engine = engine
+        self._writing_engine = sqlite.begin_writing(engine)
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def _read(self) -> Iterator[tuple[sa.Connection, int]]:
+        with self._errors(), self._engine.begin() as connection:
+            yield connection, readers.find(connection, self.reader)
+
+    @contextmanager
+    def _write(self) -> Iterator[tuple[sa.Connection, int]]:
+        with self._errors(), self._writing_engine.begin() as connection:
+            yield connection, readers.find_or_add(connection, self.reader)
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            with sqlite.one_line_errors(self.path):
+                yield
+        except OverflowError as error:
+            raise UsageError("no such id: the number is too large") from error
+        except UnicodeEncodeError as error:
+            raise UsageError(f"{error.object!r}: is not valid Unicode text; type it again") from error
+
+    # Sources
+
+    def add_source(
+        self,
+        url: str,
+        kind: SourceKind,
+        *,
+        title: str = "",
+        folder: str = "",
+        columns: Iterable[tuple[str, str]] = (),
+        now: datetime,
+    ) -> Source:
+        """Follow a source; adding it again only replaces the title, folder or columns that are given."""
+        wanted = Source(0, url, kind, title, folder, columns=tuple(columns))
+        with self._write() as (connection, reader):
+            return sources.add(connection, reader, wanted, now)
+
+    def sources(self) -> list[Source]:
+        """What the reader follows, in the order it was added."""
+        with self._read() as (connection, reader):
+            return sources.all_of(connection, reader)
+
+    def source(self, id_: int) -> Source:
+        with self._read() as (connection, reader):
+            return sources.one(connection, reader, id_)
+
+    def remove_source(self, id_: int) -> None:
+        """Follow it no longer. Items stay stored; those the reader acted on stay visible."""
+        with self._write() as (connection, reader):
+            sources.unsubscribe(connection, reader, id_)
+
+    def due_sources(self, now: datetime) -> list[Source]:
+        """Sources to fetch now, the longest waiting first."""
+        with self._read() as (connection, reader):
+            return sources.due(connection, reader, now)
+
+    def record_success(
+        self,
+        id_: int,
+        *,
+        now: datetime,
+        next_try: datetime | None,
+        etag: str | None = None,
+        last_modified: str | None = None,
+        title: str = "",
+        url: str | None = None,
+    ) -> None:
+        """The source was read. `title` is what it calls itself, `url` where it has moved for good."""
+        with self._write() as (connection, reader):
+            sources.record_success(
+                connection,
+                sources.one(connection, reader, id_),
+                now=now,
+                next_try=next_try,
+                etag=etag,
+                last_modified=last_modified,
+                title=title,
+                url=url,
+            )
+
+    def record_failure(
+        self, id_: int, *, now: datetime, next_try: datetime | None, error: str, muted: bool = False
+    ) -> None:
+        """The source could not be read; `muted` stops further tries (410 Gone)."""
+        with self._write() as (connection, reader):
+            old = sources.one(connection, reader, id_)
+            sources.record_failure(connection, old, now=now, next_try=next_try, error=error, muted=muted)
+
+    def set_muted(self, id_: int, muted: bool) -> None:
+        """A muted source is not fetched; its items stay."""
+        with self._write() as (connection, reader):
+            sources.mute(connection, reader, sources.one(connection, reader, id_), muted)
+
+    # Items
+
+    def add_entries(self, source_id: int, entries: Iterable[Entry], now: datetime) -> Added:
+        """Store what a source sent; seen entries write nothing, changed ones update their item.
+
+        `matching.py` says what counts as the same entry.
+
+        Entries are taken and stored 500 at a time; when the process dies, the batches before are kept.
+        """
+        self.source(source_id)
+        total, claimed = Added(), set[int]()
+        for batch in items.chunks(entries, BATCH):
+            with self._write() as (connection, _):
+                total += items.add_batch(connection, source_id, batch, now, claimed)
+        return total
+
+    def items(self, ids: Sequence[int]) -> list[Item]:
+        """The items in the order of `ids`; UsageError when one is not the reader's."""
+        with self._read() as (connection, reader):
+            return items.read(connection, reader, ids)
+
+    def item(self, id_: int) -> Item:
+        return self.items([id_])[0]
+
+    def count_items(self) -> int:
+        """How many items the reader may see."""
+        with self._read() as (connection, reader):
+            return items.count(connection, reader)
+
+    def batches(
+        self,
+        model: str,
+        *,
+        chunk: int = 4096,
+        source: int | None = None,
+        since: datetime | None = None,
+        lang: str | None = None,
+        seen: bool = False,
+        now: datetime | None = None,
+    ) -> Iterator[Batch]:
+        """The stream as arrays, `chunk` items at a time, in the order they were stored.
+
+        Left out are items the reader acted on (unless `seen`) and, at `now` (the clock when not given), those
+        older than the age limit that are not saved.
+        """
+        if source is not None:
+            self.source(source)
+        wanted = batches.Wanted(source, since, lang, seen)
+        with self._read() as (connection, reader):
+            ids = batches.choose(connection, reader, wanted, now or datetime.now(UTC))
+        return self._load(ids, model, chunk)
+
+    def _load(self, ids: Sequence[int], model: str, chunk: int) -> Iterator[Batch]:
+        for part in items.chunks(ids, chunk):
+            with self._read() as (connection, _):
+                batch = batches.load(connection, part, model)
+            yield batch  # outside the transaction: the caller may take its time
+
+    def batch_of(self, ids: Sequence[int], model: str) -> Batch:
+        """The same arrays for given items, in that order; UsageError when one is not the reader's."""
+        with self._read() as (connection, reader):
+            items.check_visible(connection, reader, ids)
+            return batches.load(connection, ids, model)
+
+    def set_age_limit(self, days: float | None) -> None:
+        """Hide items older than this from `batches`. Nothing is deleted, and saved items stay."""
+        with self._write() as (connection, reader):
+            readers.set_age_limit(connection, reader, days)
+
+    def search(self, query: str, limit: int = 20) -> list[Hit]:
+        """The best matches among all the reader may see, also seen and expired ones; see `search.parse`."""
+        parsed = search.parse(query)
+        with self._read() as (connection, reader):
+            found = dict(search.find(connection, reader, parsed, limit))
+            return [search.hit(item, parsed, found[item.id]) for item in items.read(connection, reader, list(found))]
+
+    # Vectors
+
+    def missing_vectors(self, model: str, limit: int | None = None) -> list[tuple[str, str, str]]:
+        """(content hash, title, text) of what the model has not encoded yet, newest first."""
+        with self._read() as (connection, reader):
+            return vectors.missing(connection, reader, model, limit)
+
+    def put_vectors(self, model: str, hashes: Sequence[str], array: np.ndarray) -> None:
+        """Store row i of `array` (n, dim) for hashes[i], as float16."""
+        with self._write() as (connection, _):
+            vectors.put(connection, model, hashes, array)
+
+    def text_vectors(self, model: str, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Vectors of texts that are not items, float32 (n, dim), and bool (n,) where there is one."""
+        with self._read() as (connection, _):
+            return vectors.get(connection, model, [items.text_key(text) for text in texts])
+
+    def put_text_vectors(self, model: str, texts: Sequence[str], array: np.ndarray) -> None:
+        with self._write() as (connection, _):
+            vectors.put(connection, model, [items.text_key(text) for text in texts], array)
+
+    # Feedback
+
+    def add_feedback(self, item_id: int, sign: Sign, at: datetime) -> Feedback:
+        with self._write() as (connection, reader):
+            return feedback.add(connection, reader, item_id, sign, at)
+
+    def undo(self, at: datetime) -> Feedback | None:
+        """Take back the last act that is not undone; returns it, or None. The undo is recorded, too."""
+        with self._write() as (connection, reader):
+            return feedback.undo(connection, reader, at)
+
+    def feedback(self) -> list[Feedback]:
+        """The effective feedback: per item the latest act that is not undone, oldest first."""
+        with self._read() as (connection, reader):
+            return feedback.all_of(connection, reader)
+
+    # Interests, rules, state
+
+    def add_interest(self, text: str, weight: float, now: datetime) -> Interest:
+        """Remember an interest; one that is there already gets the new weight."""
+        with self._write() as (connection, reader):
+            return readers.add_interest(connection, reader, text, weight, now)
+
+    def interests(self) -> list[Interest]:
+        with self._read() as (connection, reader):
+            return readers.all_interests(connection, reader)
+
+    def set_interest_weight(self, id_: int, weight: float) -> None:
+        with self._write() as (connection, reader):
+            readers.set_interest_weight(connection, reader, id_, weight)
+
+    def remove_interest(self, id_: int) -> None:
+        with self._write() as (connection, reader):
+            readers.remove_interest(connection, reader, id_)
+
+    def add_rule(self, rule: Rule) -> Rule:
+        """Remember a rule; it comes back with its id."""
+        with self._write() as (connection, reader):
+            return readers.add_rule(connection, reader, rule)
+
+    def rules(self) -> list[Rule]:
+        with self._read() as (connection, reader):
+            return readers.all_rules(connection, reader)
+
+    def remove_rule(self, id_: int) -> None:
+        with self._write() as (connection, reader):
+            readers.remove_rule(connection, reader, id_)
+
+    def get_state(self, name: str) -> bytes | None:
+        with self._read() as (connection, reader):
+            return readers.get_state(connection, reader, name)
+
+    def put_state(self, name: str, data: bytes) -> None:
+        with self._write() as (connection, reader):
+            readers.put_state(connection, reader, name, data)
+
+    # The reader and the database
+
+    def delete_reader(self) -> None:
+        """Forget this reader: their subscriptions, feedback, interests, rules, state. Shared rows stay."""
+        with self._write() as (connection, reader):
+            readers.delete(connection, reader)
+
+    def readers(self) -> list[str]:
+        """The names of all readers who have stored something."""
+        with self._read() as (connection, _):
+            return readers.names(connection)
+
+    def backup(self, path: Path) -> None:
+        """Write a consistent copy while the database is in use; whole or not at all."""
+        backup.backup(self.path, path)
+
+    def check(self) -> list[str]:
+        """Problems found in the file, its references and its search index; empty when it is sound."""
+        with self._errors(), sqlite.driver_connection(self._engine) as connection:
+            return sqlite.problems(connection)

@@ -1,0 +1,38 @@
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from attention_filter.store.migrate import FOLDER, current_revision
+from attention_filter.store.schema import REVISION, metadata
+from attention_filter.store.store import Store, open_store
+
+
+def test_the_migrations_make_the_tables_of_the_schema(store: Store) -> None:
+    with store._engine.connect() as connection:
+        differences = compare_metadata(MigrationContext.configure(connection), metadata)
+        assert [d for d in differences if "item_search" not in str(d)] == []
+        assert current_revision(connection) == REVISION
+
+
+def test_the_newest_migration_is_the_revision_we_expect() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(FOLDER))
+    assert ScriptDirectory.from_config(config).get_current_head() == REVISION
+
+
+def test_constraints_carry_names_that_a_later_migration_can_drop(store: Store) -> None:
+    found = sa.inspect(store._engine)
+    names = [unique["name"] for table in metadata.tables for unique in found.get_unique_constraints(table)]
+    assert "uq_items_source_guid" in names
+    assert None not in names
+
+
+def test_a_path_with_odd_characters_is_fine(tmp_path: Path) -> None:
+    path = tmp_path / "100% of mine #1" / "a b.db"
+    with open_store(f"sqlite:///{path}") as store:
+        assert store.count_items() == 0
+    assert path.exists()
