@@ -12,6 +12,7 @@ from attention_filter.personal.ranking import (
     TEMPERATURE,
     WORD_WEIGHT,
     claims,
+    held_out,
     make_profile,
     matrices,
     raw_terms,
@@ -220,3 +221,12 @@ def test_each_language_is_centred_on_itself(world):
     background = make_background("two", both, counts, langs, np.zeros(400, np.int64))
     meaning = background.features(both, counts, langs).meaning
     np.testing.assert_allclose(meaning[:200], meaning[200:], atol=1e-4)
+
+
+def test_held_out_scores_are_those_of_a_history_without_the_item(world):
+    liked = [3, 8, 15, 40, 41]
+    history = world.history(liked, [1, 1, -0.25, 1, 1], statements=[0])
+    profile = make_profile(world.background, history)
+    for row, key in enumerate(liked):
+        without = make_profile(world.background, history.without(key), profile.scale)
+        assert held_out(profile)[row] == pytest.approx(score(without, world.features[[key]]).total[0], abs=1e-4)

@@ -27,6 +27,7 @@ def problems(folder: Path) -> list[Problem]:
     [
         ("a.txt", "First line\nmore", "First line"),
         ("a.md", "intro\n\n## The *Head* [x](https://e.org) ##\ntext", "The Head x"),
+        ("e.md", "# " + " " * 15_000 + "x #", "x"),
         ("b.md", "Underlined\n====\ntext", "Underlined"),
         ("c.md", '---\ntitle: "From the front"\ntags: x\n---\n# Other\n', "From the front"),
         ("d.markdown", "Only words here", "Only words here"),

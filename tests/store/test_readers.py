@@ -59,6 +59,7 @@ SEES_NOTHING: dict[str, Callable[[Store, datetime], object]] = {
     "sources": lambda s, now: s.sources(),
     "due_sources": lambda s, now: s.due_sources(now),
     "count_items": lambda s, now: s.count_items(),
+    "find_guids": lambda s, now: s.find_guids("https://e.org/me", ["g"]),
     "search": lambda s, now: s.search("secret"),
     "missing_vectors": lambda s, now: s.missing_vectors("other model"),
     "feedback": lambda s, now: s.feedback(),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from attention_filter.personal.features import Features, similarity
+from attention_filter.personal.features import Features, similarity, word_cosines
 
 SAME_WORDS = 0.5  # cosine of TF-IDF above which two items tell one story …
 SAME_MEANING = 0.85  # … or cosine of centred meaning
@@ -27,8 +27,7 @@ def fold_stories(scores: np.ndarray, features: Features, dates: np.ndarray) -> l
     A row joins the first story whose lead it resembles, so no chain of small steps joins unlike items.
     """
     order = np.lexsort((np.arange(len(scores)), -scores))
-    words = (features.words @ features.words.T).toarray()
-    alike = (words >= SAME_WORDS) | (similarity(features, features, 0.0) >= SAME_MEANING)
+    alike = (word_cosines(features, features) >= SAME_WORDS) | (similarity(features, features, 0.0) >= SAME_MEANING)
     alike &= np.abs(dates[:, None] - dates[None, :]) <= SAME_DAYS * 86_400
     leads: list[int] = []
     folded: dict[int, list[int]] = {}
@@ -60,7 +59,7 @@ def vary(scores: np.ndarray, features: Features, limit: int, exploration: float)
     left = np.ones(len(scores), bool)
     placed: list[int] = []
     while len(placed) < min(limit, len(scores)):
-        value = relevance - (x * closeness if placed else 0)
+        value = relevance - x * closeness if placed and x else relevance
         row = int(np.where(left, value, -np.inf).argmax())
         placed.append(row)
         left[row] = False

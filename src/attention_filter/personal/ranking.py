@@ -143,20 +143,43 @@ def raw_terms(
     history = profile.history
     if not len(history):
         return {}
-    cached = cached if cached is not None else read_outs(profile, candidates)
-    terms = {head.name: _attention(head, candidates, cached[head.name]) for head in profile.heads}
+    terms = attention_terms(profile, candidates, cached)
     kernel = similarity(candidates, history.features, WORD_WEIGHT)  # (n, m)
-    values, index = torch.from_numpy(kernel).topk(min(NEIGHBOURS, len(history)), dim=1)
-    signs = torch.from_numpy(near_weights(history))[index]
-    terms["near"] = (values * signs).sum(1).double().numpy() / NEIGHBOURS
+    terms["near"] = _near(kernel, near_weights(history))
     if history.statement.any():
         terms["said"] = _said(kernel[:, history.statement], history.weight[history.statement])
     return terms
 
 
+def attention_terms(
+    profile: Profile, candidates: Features, cached: Mapping[str, Floats] | None = None
+) -> dict[str, np.ndarray]:
+    """s_h(c) of each head, {name: float64 (n,)}; `cached` is what `read_outs` returned for these candidates."""
+    cached = cached if cached is not None else read_outs(profile, candidates)
+    return {head.name: _attention(head, candidates, cached[head.name]) for head in profile.heads}
+
+
 def near_weights(history: History) -> Floats:
     """How much a neighbour counts, in [-1, 1]: likes and statements in full, milder acts less (m,)."""
     return np.clip(2 * history.weight, -1, 1).astype(np.float32)
+
+
+def held_out(profile: Profile) -> np.ndarray:
+    """What each row of the history would score if it were not in it: float64 (m,), the scale held."""
+    history = profile.history
+    own = np.arange(len(history))
+    total = np.zeros(len(history))
+    kernel = similarity(history.features, history.features, WORD_WEIGHT)
+    raw = raw_terms(profile, history.features)
+    for head in profile.heads:
+        looked = (read_outs(profile, history.features)[head.name] * head.a.T).sum(1)  # Σ_k h_k(j) A_kj
+        itself = kernel[own, own] if head.words is not None else (history.features.meaning**2).sum(1)
+        raw[head.name] = raw[head.name] - looked * history.weight * itself
+    np.fill_diagonal(kernel, -np.inf)
+    raw["near"] = _near(kernel, near_weights(history)) if len(history) > 1 else np.zeros(len(history))
+    for term, values in raw.items():
+        total += WEIGHTS[term] * profile.scale.standardise(term, values)
+    return total
 
 
 def shares(profile: Profile, candidate: Features) -> dict[str, np.ndarray]:
@@ -241,6 +264,13 @@ def _weights(query: Floats, key: Floats, normalize: Literal["keys", "queries"]) 
     q, k = torch.from_numpy(np.ascontiguousarray(query)), torch.from_numpy(np.ascontiguousarray(key))
     _, weights = attend(q, k, k[:, :0], scale=1 / TEMPERATURE, normalize=normalize, return_weights=True)
     return np.asarray(weights.numpy())
+
+
+def _near(kernel: Floats, weight: Floats) -> np.ndarray:
+    """The signed sum of the largest similarities over NEIGHBOURS; −inf stands for a row that is not there."""
+    values, index = torch.from_numpy(kernel).topk(min(NEIGHBOURS, kernel.shape[1]), dim=1)
+    signed = values * torch.from_numpy(weight)[index]
+    return np.asarray(torch.where(values.isinf(), 0, signed).sum(1).double().numpy() / NEIGHBOURS)
 
 
 def _said(kernel: Floats, weight: Floats) -> np.ndarray:

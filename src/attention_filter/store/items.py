@@ -85,6 +85,16 @@ def check_visible(connection: sa.Connection, reader: int, ids: Sequence[int]) ->
         raise UsageError(f"item {', '.join(missing[:5])}: no such item; `attention read` shows the ids")
 
 
+def by_guid(connection: sa.Connection, reader: int, url: str, guids: Sequence[str]) -> dict[str, int]:
+    """{guid: item id} of one source's items, given its address, as far as the reader may see them."""
+    found: dict[str, int] = {}
+    for part in chunks(guids, 1000):
+        wanted = sa.select(items.c.guid, items.c.id).join(sources, sources.c.id == items.c.source)
+        rows = connection.execute(wanted.where(sources.c.url == url, items.c.guid.in_(part), visible(reader)))
+        found |= {guid: id_ for guid, id_ in rows}
+    return found
+
+
 def count(connection: sa.Connection, reader: int) -> int:
     return connection.scalars(sa.select(sa.func.count()).select_from(items).where(visible(reader))).one()
 

@@ -180,6 +180,11 @@ class Store:
     def item(self, id_: int) -> Item:
         return self.items([id_])[0]
 
+    def find_guids(self, source_url: str, guids: Sequence[str]) -> dict[str, int]:
+        """{guid: item id} of the items of one source; guids that are not there are left out."""
+        with self._read() as (connection, reader):
+            return items.by_guid(connection, reader, source_url, guids)
+
     def count_items(self) -> int:
         """How many items the reader may see."""
         with self._read() as (connection, reader):

@@ -1,0 +1,263 @@
+"""The front door: `open_filter()` wires store, sources, encoder and ranking into one object.
+
+with open_filter() as filter:
+    filter.add("https://example.org/feed.xml")
+    filter.add_interest("climate and energy")
+    filter.fetch()
+    for ranked in filter.stream(limit=10):
+        print(ranked.score, ranked.item.entry.title)
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from attention_filter import exchange, intake, reading, why
+from attention_filter.errors import AttentionError, DataError, UsageError
+from attention_filter.intake import Fetched, Progress
+from attention_filter.personal import rules
+from attention_filter.reading import Selection
+from attention_filter.settings import Settings, load_settings
+from attention_filter.sources.opml import write_opml
+from attention_filter.store.search import Hit
+from attention_filter.store.store import Store, open_store
+from attention_filter.types import Feedback, Interest, Item, Ranked, Rule, Sign, Source
+
+if TYPE_CHECKING:
+    from attention_filter.models.encoder import Encoder
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of `attention doctor`; `advice` is empty when all is well."""
+
+    name: str
+    state: str
+    advice: str = ""
+
+
+def open_filter(
+    db: str | None = None,
+    reader: str = "me",
+    *,
+    settings: Settings | None = None,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> Filter:
+    """Open (and on first use create) a reader's filter. `db` is a URL such as sqlite:///news.db."""
+    settings = settings or load_settings()
+    return Filter(open_store(db or settings.db, reader), settings, clock)
+
+
+def silent(what: str, done: int, total: int) -> None:
+    """Progress that nobody watches."""
+
+
+class Filter:
+    """A reader's whole filter. Reading and ranking never load the encoder; adding and fetching do."""
+
+    def __init__(self, store: Store, settings: Settings, clock: Callable[[], datetime]) -> None:
+        self.store = store
+        self.settings = settings
+        self.clock = clock
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.store.close()
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        """The model that `settings.model` names, loaded on first use."""
+        from attention_filter.models.encoder import load_encoder
+
+        return load_encoder(self.settings.model)
+
+    # Sources
+
+    def add(self, target: str, *, folder: str = "", columns: dict[str, str] | None = None) -> Source:
+        """Follow a feed or web page address, a folder, or a JSONL, CSV or TSV file; nothing is fetched yet."""
+        return intake.subscribe(self.store, self.settings, target, self.clock(), folder=folder, columns=columns)
+
+    def import_opml(self, path: Path) -> list[Source]:
+        """Follow every feed of an OPML file."""
+        try:
+            return intake.subscribe_opml(self.store, _read(path), self.clock())
+        except DataError as error:
+            raise DataError(f"{path}: {error}") from error
+
+    def export_opml(self) -> str:
+        """What is followed, as an OPML document that any feed reader takes."""
+        return write_opml(self.store.sources(), "Attention Filter")
+
+    def fetch(
+        self, *, sources: Sequence[Source] | None = None, every: bool = False, progress: Progress = silent
+    ) -> list[Fetched]:
+        """Read the given sources (or those that are due, or with `every` all that are not muted), then encode."""
+        now = self.clock()
+        if sources is None:
+            sources = [s for s in self.store.sources() if not s.muted] if every else self.store.due_sources(now)
+        done = intake.fetch(self.store, self.settings, sources, now, progress)
+        self.understand(progress=progress, changed=any(one.new or one.changed for one in done))
+        return done
+
+    def understand(self, *, progress: Progress = silent, changed: bool = False) -> int:
+        """Encode what is not encoded yet and learn the background anew; returns how many items were encoded."""
+        if not self.store.count_items():
+            return 0
+        encoded = intake.encode(self.store, self.encoder, progress)
+        self._encode_interests(self.store.interests())
+        if encoded or changed or reading.model_of(self.store) != self.encoder.id:
+            progress("Learning what is usual", 0, 1)
+            reading.refresh_background(self.store, self.encoder.id)
+            progress("Learning what is usual", 1, 1)
+        reading.freeze_scale(self.store, self.clock())
+        return encoded
+
+    # Reading
+
+    def stream(
+        self, limit: int = 20, wanted: Selection | None = None, exploration: float | None = None
+    ) -> list[Ranked]:
+        """The best unread items, pinned ones first, each with its reasons."""
+        varied = self.settings.exploration if exploration is None else exploration
+        return reading.stream(self._reading(), wanted or Selection(), limit, varied)
+
+    def tray(self, limit: int = 20, wanted: Selection | None = None) -> tuple[list[Ranked], int]:
+        """What was filtered away, the closest call first, and how many items that are."""
+        return reading.trayed(self._reading(), wanted or Selection(), limit)
+
+    def rank(self, ids: Sequence[int]) -> list[Ranked]:
+        """The given items with their scores and reasons, read or unread."""
+        return reading.rank_items(self._reading(), ids)
+
+    def why(self, item_id: int, *, with_words: bool = True) -> why.Explanation:
+        """Everything about one item's score. The words need the encoder, which takes a second to load."""
+        self.store.item(item_id)
+        now = self._reading()
+        encoder = self.encoder if with_words and now.model and len(now.profile.history) else None
+        return why.explain_item(now, item_id, encoder)
+
+    def item(self, item_id: int) -> Item:
+        return self.store.item(item_id)
+
+    def search(self, query: str, limit: int = 20) -> list[Hit]:
+        """Items with these words, in the stream, the tray and among what was read."""
+        return self.store.search(query, limit)
+
+    # Feedback
+
+    def act(self, ids: Sequence[int], sign: Sign) -> list[Feedback]:
+        """Record what the reader did; all ids are checked before the first is recorded."""
+        self.store.items(ids)
+        done = [self.store.add_feedback(item, sign, self.clock()) for item in ids]
+        if not reading.has_scale(self.store):
+            reading.freeze_scale(self.store, self.clock())
+        return done
+
+    def undo(self) -> Feedback | None:
+        """Take back the last act."""
+        return self.store.undo(self.clock())
+
+    # Interests and rules
+
+    def interests(self) -> list[Interest]:
+        return self.store.interests()
+
+    def add_interest(self, text: str, weight: float = 1.0) -> Interest:
+        """Say in plain words what is wanted (or, with a negative weight, what is not)."""
+        interest = self.store.add_interest(text, weight, self.clock())
+        self._encode_interests([interest])
+        reading.freeze_scale(self.store, self.clock())
+        return interest
+
+    def remove_interest(self, interest_id: int) -> None:
+        self.store.remove_interest(interest_id)
+        reading.freeze_scale(self.store, self.clock())
+
+    def weigh_interest(self, interest_id: int, weight: float) -> None:
+        self.store.set_interest_weight(interest_id, weight)
+        reading.freeze_scale(self.store, self.clock())
+
+    def rules(self) -> list[Rule]:
+        return self.store.rules()
+
+    def add_rule(self, rule: Rule) -> Rule:
+        """Add a rule; an empty, dangerous or contradictory one is refused."""
+        rules.check(rule)
+        return self.store.add_rule(rule)
+
+    def remove_rule(self, rule_id: int) -> None:
+        self.store.remove_rule(rule_id)
+
+    # The profile
+
+    def profile(self) -> exchange.ProfileSummary:
+        """What was learned, in words a person can check."""
+        return exchange.summarise(self._reading())
+
+    def export_profile(self) -> str:
+        """Interests, rules and feedback as JSON that `import_profile` takes on any machine."""
+        return exchange.export_profile(self.store)
+
+    def import_profile(self, text: str) -> exchange.Imported:
+        """Add an exported profile to this one; feedback is matched to items by source and guid."""
+        done = exchange.import_profile(self.store, text, self.clock())
+        self._encode_interests(self.store.interests())
+        reading.freeze_scale(self.store, self.clock())
+        return done
+
+    def delete_profile(self) -> None:
+        """Forget the reader: subscriptions, feedback, interests, rules and all that was learned."""
+        self.store.delete_reader()
+
+    # Care
+
+    def doctor(self) -> list[Check]:
+        """Is everything in order? One line a part."""
+        sources = self.store.sources()
+        failing = [s for s in sources if s.failures]
+        broken = self.store.check()
+        free = shutil.disk_usage(self.store.path.parent).free
+        checks = [
+            Check("database", str(self.store.path), "; ".join(broken)),
+            Check("disk", f"{free / 1e9:.1f} GB free", "free some space" if free < 500_000_000 else ""),
+            Check("items", f"{self.store.count_items()}", "" if sources else "add a source: attention add URL"),
+            Check(
+                "sources",
+                f"{len(sources)}, {len(failing)} with trouble",
+                "see attention sources" if failing else "",
+            ),
+            Check("interests", f"{len(self.store.interests())}", ""),
+        ]
+        try:
+            waiting = len(self.store.missing_vectors(self.encoder.id))
+            checks.append(Check("model", self.encoder.id))
+            checks.append(Check("not yet encoded", f"{waiting} items", "run attention fetch" if waiting else ""))
+        except AttentionError as error:
+            checks.append(Check("model", self.settings.model, str(error)))
+        return checks
+
+    def _reading(self) -> reading.Reading:
+        return reading.open_reading(self.store, self.settings, self.clock())
+
+    def _encode_interests(self, interests: Sequence[Interest]) -> None:
+        texts = [interest.text for interest in interests]
+        if texts:
+            _, known = self.store.text_vectors(self.encoder.id, texts)
+            missing = [text for text, there in zip(texts, known, strict=True) if not there]
+            if missing:
+                self.store.put_text_vectors(self.encoder.id, missing, self.encoder.encode(missing))
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from error

@@ -1,0 +1,173 @@
+"""The learned profile as a person can read, carry away and bring back."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+from pydantic import BaseModel, ValidationError
+
+from attention_filter.errors import DataError
+from attention_filter.personal.features import SLOTS
+from attention_filter.personal.ranking import WORD_WEIGHT
+from attention_filter.reading import Reading
+from attention_filter.store.store import Store
+from attention_filter.types import Rule, RuleAction, Sign
+from attention_filter.words import occurrences, term_id
+
+WORDS_SHOWN = 8
+
+
+@dataclass(frozen=True)
+class LearnedInterest:
+    """One interest: what the reader said, and the words that the history has added to it."""
+
+    id: int
+    text: str
+    weight: float
+    words: tuple[str, ...]
+    items: int  # past items it claimed
+
+
+@dataclass(frozen=True)
+class ProfileSummary:
+    """What the filter knows of a reader."""
+
+    interests: tuple[LearnedInterest, ...]
+    acts: dict[str, int]
+    sources: tuple[tuple[str, int, int], ...]  # title, liked, disliked
+    line: float
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What an import added; `missing` counts feedback on items that are not here (yet)."""
+
+    interests: int
+    rules: int
+    feedback: int
+    missing: int
+
+
+class _Act(BaseModel):
+    source: str
+    guid: str
+    title: str = ""
+    sign: Sign
+    at: datetime
+
+
+class _Said(BaseModel):
+    text: str
+    weight: float = 1.0
+
+
+class _Rule(BaseModel):
+    action: RuleAction
+    words: tuple[str, ...] = ()
+    pattern: str | None = None
+    source: str | None = None
+    author: str | None = None
+    lang: str | None = None
+    older_than_days: float | None = None
+    newer_than_days: float | None = None
+    boost: float = 0.0
+
+
+class _Document(BaseModel):
+    attention_filter_profile: int
+    interests: list[_Said] = []
+    rules: list[_Rule] = []
+    feedback: list[_Act] = []
+
+
+def summarise(reading: Reading) -> ProfileSummary:
+    """What was learned: per interest the words that carry it, per source what was liked."""
+    store = reading.store
+    history = reading.profile.history
+    acts = store.feedback()
+    items = {item.id: item for item in store.items([act.item for act in acts])}
+    likes: Counter[str] = Counter(items[a.item].source_title for a in acts if a.sign in (Sign.LIKE, Sign.SAVE))
+    dislikes: Counter[str] = Counter(items[a.item].source_title for a in acts if a.sign in (Sign.DISLIKE, Sign.HIDE))
+    names: dict[int, str] = {}
+    for text in [*(i.text for i in store.interests()), *(f"{i.entry.title} {i.entry.text}" for i in items.values())]:
+        names.update({term_id(term) % SLOTS: text[start:end] for start, end, term in occurrences(text)})
+    learned = []
+    stated = [key for key, said in zip(history.keys, history.statement, strict=True) if said]
+    head = reading.profile.heads[0] if reading.profile.heads else None
+    for row, interest in enumerate(store.interests()):
+        words: list[str] = []
+        claimed = 0
+        if head is not None and head.words is not None and len(stated):
+            weights = head.words[[row]].tocoo()
+            best = np.argsort(-weights.data * WORD_WEIGHT)[:WORDS_SHOWN]
+            words = [names[int(slot)] for slot in weights.coords[1][best] if int(slot) in names]
+            claimed = int(((head.a.argmax(0) == row) & ~history.statement).sum())
+        learned.append(
+            LearnedInterest(interest.id, interest.text, interest.weight, tuple(dict.fromkeys(words)), claimed)
+        )
+    sources = tuple((name, likes[name], dislikes[name]) for name, _ in (likes + dislikes).most_common())
+    return ProfileSummary(tuple(learned), dict(Counter(str(a.sign) for a in acts)), sources, reading.line)
+
+
+def export_profile(store: Store) -> str:
+    """Interests, rules and feedback as JSON; items are named by their source's address and their guid."""
+    acts = store.feedback()
+    items = {item.id: item for item in store.items([act.item for act in acts])}
+    urls = {source.id: source.url for source in store.sources()}
+    document = _Document(
+        attention_filter_profile=1,
+        interests=[_Said(text=i.text, weight=i.weight) for i in store.interests()],
+        rules=[_Rule(**{name: getattr(rule, name) for name in _Rule.model_fields}) for rule in store.rules()],
+        feedback=[
+            _Act(
+                source=urls.get(items[a.item].source, ""),
+                guid=items[a.item].entry.guid,
+                title=items[a.item].entry.title,
+                sign=a.sign,
+                at=a.at,
+            )
+            for a in acts
+        ],
+    )
+    return document.model_dump_json(indent=2)
+
+
+def import_profile(store: Store, text: str, now: datetime) -> Imported:
+    """Add what `export_profile` wrote. Interests and rules that are there already are not doubled."""
+    try:
+        document = _Document.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise DataError(f"not an exported profile: {where}: {first['msg']}") from error
+    for said in document.interests:
+        store.add_interest(said.text, said.weight, now)
+    known = {_plain(rule) for rule in store.rules()}
+    new = [Rule(0, **dict(rule)) for rule in document.rules]
+    new = [rule for rule in new if _plain(rule) not in known]
+    for rule in new:
+        store.add_rule(rule)
+    found = {
+        url: store.find_guids(url, [act.guid for act in document.feedback if act.source == url])
+        for url in {act.source for act in document.feedback}
+    }
+    standing = {(act.item, act.sign) for act in store.feedback()}
+    done = known_acts = 0
+    for act in document.feedback:
+        item = found[act.source].get(act.guid)
+        if item is None:
+            continue
+        if (item, act.sign) in standing:
+            known_acts += 1
+        else:
+            store.add_feedback(item, act.sign, act.at)
+            done += 1
+    return Imported(len(document.interests), len(new), done, len(document.feedback) - done - known_acts)
+
+
+def _plain(rule: Rule) -> str:
+    return json.dumps({name: str(getattr(rule, name)) for name in _Rule.model_fields})

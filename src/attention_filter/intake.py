@@ -1,0 +1,203 @@
+"""From the outside into the store: subscribe, fetch, encode. Network and files are touched here only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from attention_filter.errors import AttentionError, SourceError, UsageError
+from attention_filter.settings import Settings
+from attention_filter.sources.contained import parse_contained
+from attention_filter.sources.document import Feed
+from attention_filter.sources.fetch import Client, Response
+from attention_filter.sources.files import Problem, read_folder
+from attention_filter.sources.opml import read_opml
+from attention_filter.sources.schedule import next_try
+from attention_filter.sources.tables import read_table
+from attention_filter.sources.web import discover
+from attention_filter.store.items import Added
+from attention_filter.store.store import Store
+from attention_filter.types import Entry, Source, SourceKind
+
+if TYPE_CHECKING:
+    from attention_filter.models.encoder import Encoder
+
+Progress = Callable[[str, int, int], None]  # what is done, how much of it, out of how much
+CONNECTIONS = 8
+ENCODE_AT_ONCE = 256  # items between two commits of vectors; a kill loses at most these
+PARSE_MEGABYTES = 512
+RECHECK_FILES = timedelta(minutes=5)
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """How one source fared. `error` is None when it was read; `problems` are entries or lines left out."""
+
+    source: Source
+    new: int = 0
+    changed: int = 0
+    same: int = 0
+    not_modified: bool = False
+    error: str | None = None
+    problems: tuple[str, ...] = ()
+
+
+def subscribe(
+    store: Store,
+    settings: Settings,
+    target: str,
+    now: datetime,
+    *,
+    folder: str = "",
+    columns: dict[str, str] | None = None,
+) -> Source:
+    """Follow a feed, the feed of a web page, a folder of files, or a JSONL, CSV or TSV file."""
+    if urlsplit(target).scheme in ("http", "https"):
+        url, title = _find_feed(settings, target, now)
+        return store.add_source(url, SourceKind.FEED, title=title, folder=folder, now=now)
+    path = Path(target).expanduser().resolve()
+    if path.is_dir():
+        return store.add_source(str(path), SourceKind.FOLDER, title=path.name, folder=folder, now=now)
+    if path.is_file():
+        named = tuple((columns or {}).items())
+        return store.add_source(str(path), SourceKind.TABLE, title=path.name, folder=folder, columns=named, now=now)
+    raise UsageError(f"{target}: neither an http(s) address nor a file or folder that exists")
+
+
+def subscribe_opml(store: Store, body: bytes, now: datetime) -> list[Source]:
+    """Follow every feed of an OPML document; those already followed keep their history."""
+    return [store.add_source(o.url, SourceKind.FEED, title=o.title, folder=o.folder, now=now) for o in read_opml(body)]
+
+
+def fetch(
+    store: Store, settings: Settings, sources: Sequence[Source], now: datetime, progress: Progress, seed: int = 0
+) -> list[Fetched]:
+    """Read each source and store what is new. A source that fails is noted and the rest goes on."""
+    jitter = Random(seed)  # noqa: S311  not for secrets
+    done: list[Fetched] = []
+    feeds = [s for s in sources if s.kind is SourceKind.FEED]
+    with Client(settings) as client, ThreadPoolExecutor(CONNECTIONS) as pool:
+        waiting = {pool.submit(_download, client, settings, source, now): source for source in feeds}
+        for future in as_completed(waiting):
+            source = waiting[future]
+            progress("Reading sources", len(done), len(sources))
+            try:
+                answer, feed = future.result()
+                done.append(_store_feed(store, source, answer, feed, now, jitter))
+            except AttentionError as error:
+                done.append(_failed(store, source, error, now, jitter))
+    for source in sources:
+        if source.kind is not SourceKind.FEED:
+            progress("Reading sources", len(done), len(sources))
+            try:
+                done.append(_store_file(store, source, now))
+            except AttentionError as error:
+                done.append(_failed(store, source, error, now, jitter))
+    progress("Reading sources", len(done), len(sources))
+    return done
+
+
+def encode(store: Store, encoder: Encoder, progress: Progress) -> int:
+    """Encode every item that has no vector of this model; a kill loses at most the batch in hand."""
+    from attention_filter.models.passages import passage
+
+    missing = store.missing_vectors(encoder.id)
+    done = 0
+
+    def step(finished: int) -> None:
+        nonlocal done
+        done += finished
+        progress("Understanding items", done, len(missing))
+
+    for start in range(0, len(missing), ENCODE_AT_ONCE):
+        step(0)
+        part = missing[start : start + ENCODE_AT_ONCE]
+        vectors = encoder.encode([passage(title, text) for _, title, text in part], progress=step)
+        store.put_vectors(encoder.id, [key for key, _, _ in part], vectors)
+    return len(missing)
+
+
+def _find_feed(settings: Settings, url: str, now: datetime) -> tuple[str, str]:
+    """The address and title of the feed at `url`, or of the one that the web page there points to."""
+    with Client(settings) as client:
+        answer = client.get(url)
+        try:
+            return url, _parse(settings, answer, now).title
+        except SourceError as not_a_feed:
+            found = discover(answer.body, answer.url)
+            for candidate in found[:8]:
+                try:
+                    body = client.get(candidate.url)
+                    return candidate.url, _parse(settings, body, now).title or candidate.title
+                except SourceError:
+                    continue
+            raise SourceError(f"{url}: no feed there, and the page names none ({not_a_feed})") from None
+
+
+def _parse(settings: Settings, answer: Response, now: datetime) -> Feed:
+    return parse_contained(
+        answer.body,
+        answer.url,
+        answer.content_type,
+        now,
+        settings.max_entries,
+        settings.parse_seconds,
+        PARSE_MEGABYTES,
+    )
+
+
+def _download(client: Client, settings: Settings, source: Source, now: datetime) -> tuple[Response, Feed | None]:
+    answer = client.get(source.url, etag=source.etag, last_modified=source.last_modified)
+    return answer, None if answer.not_modified else _parse(settings, answer, now)
+
+
+def _store_feed(
+    store: Store, source: Source, answer: Response, feed: Feed | None, now: datetime, jitter: Random
+) -> Fetched:
+    added = store.add_entries(source.id, feed.entries, now) if feed else Added()
+    store.record_success(
+        source.id,
+        now=now,
+        next_try=next_try(source, now, error=None, retry_after=None, max_age=answer.max_age, jitter=jitter),
+        etag=answer.etag,
+        last_modified=answer.last_modified,
+        title=feed.title if feed else "",
+        url=answer.moved_to,
+    )
+    problems = feed.problems if feed else ()
+    return Fetched(source, len(added.new), len(added.changed), added.same, answer.not_modified, None, problems)
+
+
+def _store_file(store: Store, source: Source, now: datetime) -> Fetched:
+    path = Path(source.url)
+    if not path.exists():
+        raise SourceError(f"{path}: no longer there; put it back or remove the source")
+    problems: list[str] = []
+
+    def entries() -> Iterator[Entry]:
+        rows = (
+            read_folder(path, now) if source.kind is SourceKind.FOLDER else read_table(path, dict(source.columns), now)
+        )
+        for row in rows:
+            if isinstance(row, Problem):
+                problems.append(f"{row.where}: {row.message}")
+            else:
+                yield row
+
+    added = store.add_entries(source.id, entries(), now)
+    store.record_success(source.id, now=now, next_try=now + RECHECK_FILES)
+    return Fetched(source, len(added.new), len(added.changed), added.same, problems=tuple(problems))
+
+
+def _failed(store: Store, source: Source, error: AttentionError, now: datetime, jitter: Random) -> Fetched:
+    if not isinstance(error, SourceError):
+        raise error  # the store itself is in trouble: going on would lose what is fetched next
+    again = next_try(source, now, error=error, retry_after=error.retry_after, max_age=None, jitter=jitter)
+    store.record_failure(source.id, now=now, next_try=again, error=str(error), muted=error.gone)
+    return Fetched(source, error=str(error))

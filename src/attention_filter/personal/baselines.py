@@ -1,0 +1,156 @@
+"""The simpler rankings that the filter is measured against, each as strong as it could be made at little cost.
+
+Each returns scores (n,) for n candidates, or None when it has nothing to go by. `others` are unlabelled
+background items, taken as unwanted. Those that learn from likes take a stated interest as one more like, which
+helped each of them on profiles (linear SVM: AUC .883 → .951, mean of likes: .883 → .920).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from attention_filter.personal.features import SLOTS, Counts, Features, stack
+from attention_filter.personal.feedback import History
+
+K1, B = 1.5, 0.75  # of BM25
+SVM_C = 0.01  # as arxiv-sanity-lite
+STRENGTHS = (10.0, 1.0, 0.1)  # λ = 1 / C that logistic regression chooses from
+BACKGROUND_FOR_SVM, BACKGROUND_FOR_LOGISTIC = 1_000, 200  # more did not help either
+STEPS = 8  # of Newton; it converges in three to five
+
+Scores = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Bm25:
+    """What BM25 knows of a collection: `idf` (SLOTS,) and the mean `length` of a text in terms."""
+
+    idf: np.ndarray
+    length: float
+
+
+def make_bm25(collection: Counts) -> Bm25:
+    """Learn from unlabelled texts; idf = ln(1 + (N − df + ½) / (df + ½)), which is never negative."""
+    n = len(collection.start) - 1
+    documents = np.bincount(collection.terms % SLOTS, minlength=SLOTS)
+    length = float(collection.counts.sum()) / n if n else 1.0
+    return Bm25(np.log1p((n - documents + 0.5) / (documents + 0.5)), length or 1.0)
+
+
+def bm25(collection: Bm25, statements: Counts, candidates: Counts) -> Scores | None:
+    """The best statement's BM25 score (Robertson & Zaragoza 2009, eq. 3.15).
+
+    The best one did better than the sum over statements: nDCG@10 .90 against .88 on Reuters profiles.
+    """
+    asked = len(statements.start) - 1
+    if not asked:
+        return None
+    queries = _weights(statements, statements.counts.astype(np.float64))
+    rows = np.repeat(np.arange(len(candidates.start) - 1), np.diff(candidates.start))
+    tf = candidates.counts.astype(np.float64)
+    lengths = np.bincount(rows, tf, minlength=len(candidates.start) - 1) / collection.length
+    worth = collection.idf[candidates.terms % SLOTS] * tf * (K1 + 1) / (tf + K1 * (1 - B + B * lengths[rows]))
+    scores: Scores = (_weights(candidates, worth) @ queries.T).toarray().max(1)
+    return scores
+
+
+def newest(dates: np.ndarray) -> Scores | None:
+    """Newest first; what has no date (NaN) comes last. `dates` (n,) in seconds."""
+    return None if np.isnan(dates).all() else np.nan_to_num(dates, nan=-np.inf)
+
+
+def at_random(rows: np.ndarray, seed: tuple[int, int]) -> Scores:
+    """Chance. An item, named by its row, gets the same score wherever it stands in the list."""
+    scores = np.empty(len(rows))
+    scores[np.argsort(rows, kind="stable")] = np.random.default_rng(seed).random(len(rows))
+    return scores
+
+
+def mean_of_likes(history: History, candidates: Features) -> Scores | None:
+    """Cosine of meaning with the mean of what was liked, up to a factor."""
+    wanted = history.weight > 0
+    if not wanted.any():
+        return None
+    scores: Scores = candidates.meaning @ history.features.meaning[wanted].mean(0, dtype=np.float64)
+    return scores
+
+
+def linear_svm(history: History, others: Features, candidates: Features) -> Scores | None:
+    """TF-IDF and a linear support vector machine for this reader alone, as arxiv-sanity-lite does it."""
+    examples, wanted = _examples(history, others[:BACKGROUND_FOR_SVM])
+    if wanted.all() or not wanted.any():
+        return None
+    from sklearn.svm import LinearSVC
+
+    words = examples.words
+    used, columns = np.unique(words.indices, return_inverse=True)
+    packed = sparse.csr_matrix((words.data, columns, words.indptr), shape=(words.shape[0], len(used)))
+    machine = LinearSVC(C=SVM_C, class_weight="balanced", random_state=0).fit(packed, wanted)
+    weights = np.zeros(SLOTS)
+    weights[used] = machine.coef_[0]
+    scores: Scores = candidates.words @ weights
+    return scores
+
+
+def logistic_regression(history: History, others: Features, candidates: Features) -> Scores | None:
+    """Logistic regression on meaning, both classes weighing the same, λ by leave-one-out.
+
+    Solved in its dual by Newton steps, η = Ka, since examples are fewer than dimensions. The log-loss without
+    an example comes from one Newton step away from it instead of a refit (Rad & Maleki 2020, eq. 8).
+    """
+    examples, wanted = _examples(history, others[:BACKGROUND_FOR_LOGISTIC])
+    if wanted.all() or not wanted.any():
+        return None
+    rows = examples.meaning.astype(np.float64)
+    kernel = rows @ rows.T + 1  # the 1 is the intercept's
+    weight = np.where(wanted, 0.5 / wanted.mean(), 0.5 / (1 - wanted.mean()))
+    dual, least = np.zeros(len(rows)), np.inf
+    best = dual
+    for strength in STRENGTHS:
+        dual, left_out = _newton(kernel, wanted, weight, strength, dual)
+        loss = float(weight @ np.logaddexp(0, np.where(wanted, -left_out, left_out)))
+        if loss < least:
+            best, least = dual, loss
+    scores: Scores = candidates.meaning @ (rows.T @ best)
+    return scores
+
+
+def _newton(
+    kernel: np.ndarray, wanted: np.ndarray, weight: np.ndarray, strength: float, dual: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Minimise Σ weight · log-loss(Ka) + strength/2 a'Ka from `dual` on: a (n,), and each row's η without itself."""
+    from scipy.linalg import cho_factor, cho_solve
+    from scipy.special import expit
+
+    def curve(dual: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        eta = kernel @ dual
+        chance = expit(eta)
+        bend = np.maximum(weight * chance * (1 - chance), 1e-6)
+        return eta, bend, weight * (wanted - chance) / bend
+
+    for _ in range(STEPS):
+        eta, bend, pull = curve(dual)
+        factor = cho_factor(kernel + np.diag(strength / bend), lower=True)
+        last, dual = dual, cho_solve(factor, eta + pull)
+        if np.abs(dual - last).max() <= 1e-3 * np.abs(dual).max():
+            break
+    eta, bend, pull = curve(dual)
+    inverse = cho_solve(cho_factor(kernel + np.diag(strength / bend), lower=True), np.eye(len(dual)))
+    leverage = np.minimum(1 - strength / bend * np.diag(inverse), 1 - 1e-6)
+    return dual, eta - leverage / (1 - leverage) * pull
+
+
+def _examples(history: History, others: Features) -> tuple[Features, np.ndarray]:
+    """What was wanted and what was not, and which is which (n,)."""
+    told = history.weight != 0
+    wanted = np.concatenate([history.weight[told] > 0, np.zeros(len(others), bool)])
+    return stack([history.features[told], others]), wanted
+
+
+def _weights(texts: Counts, values: np.ndarray) -> sparse.csr_array:
+    slots = (texts.terms % SLOTS).astype(np.int32)
+    return sparse.csr_array((values, slots, texts.start.astype(np.int32)), shape=(len(texts.start) - 1, SLOTS))

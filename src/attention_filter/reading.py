@@ -1,0 +1,335 @@
+"""From the store to a ranked, explained list. Needs the vectors that are stored, never the encoder."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from attention_filter.personal import diversity, features, ranking, rules, tray
+from attention_filter.personal.features import Background, Counts, Features
+from attention_filter.personal.feedback import STATEMENT, History, act_weight
+from attention_filter.settings import Settings
+from attention_filter.sources.language import detect_language
+from attention_filter.store.batches import Batch, join
+from attention_filter.store.store import Store
+from attention_filter.types import Interest, Ranked, Reason, Sign
+from attention_filter.words import count_terms
+
+BACKGROUND, SCALE, MODEL = "background", "scale", "model"  # names of the state we keep per reader
+BACKGROUND_ITEMS = 20_000
+IN_HAND = 300  # best items that stories are folded among and that diversity may move
+RULES_AT_ONCE = 1_000
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which items of the stream are wanted."""
+
+    source: int | None = None
+    since: datetime | None = None
+    lang: str | None = None
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One moment of a reader's stream: everything that a ranking is a pure function of."""
+
+    store: Store
+    settings: Settings
+    now: datetime
+    model: str
+    profile: ranking.Profile
+    line: float  # below it an item goes to the tray
+
+    def features_of(self, batch: Batch) -> Features:
+        return self.profile.background.features(_known(batch, self.profile), _counts(batch), batch.langs)
+
+    def scores(self, batch: Batch, rows: Features | None = None) -> tuple[ranking.Scores, list[rules.Decision]]:
+        """Scores of a batch and what the rules say of each item."""
+        age = np.maximum(self.now.timestamp() - batch.dates, 0) / 86_400
+        decisions = self._decide(batch.ids)
+        return (
+            ranking.score(
+                self.profile,
+                rows if rows is not None else self.features_of(batch),
+                freshness=0.5 ** (age / self.settings.half_life_days),
+                sources=batch.sources,
+                rules=np.array([d.boost for d in decisions]) if any(d.boost for d in decisions) else None,
+            ),
+            decisions,
+        )
+
+    def _decide(self, ids: np.ndarray) -> list[rules.Decision]:
+        wanted = self.store.rules()
+        if not wanted:
+            return [rules.Decision()] * len(ids)
+        parts = (ids[start : start + RULES_AT_ONCE].tolist() for start in range(0, len(ids), RULES_AT_ONCE))
+        items = (item for part in parts for item in self.store.items(part))
+        decisions, problems = rules.decide_all(wanted, items, self.now)
+        for problem in problems:
+            _log.warning(problem)
+        return decisions
+
+
+@dataclass(frozen=True)
+class Placed:
+    """All items of a selection with their scores: arrays (n,). `pinned` and `blocked` by a rule."""
+
+    ids: np.ndarray
+    scores: np.ndarray
+    interest: np.ndarray  # the part of the score that decides over stream or tray
+    pinned: np.ndarray
+    blocked: np.ndarray
+
+
+def open_reading(store: Store, settings: Settings, now: datetime) -> Reading:
+    """What is needed to rank now. Without any encoding yet, items are ranked by their words."""
+    model = model_of(store)
+    stored = store.get_state(BACKGROUND)
+    background = features.from_bytes(stored) if stored else make_background(store, model)
+    history = make_history(store, background, model, now)
+    profile = ranking.make_profile(background, history, _scale(store))
+    return Reading(store, settings, now, model, profile, _line(profile))
+
+
+def refresh_background(store: Store, model: str) -> None:
+    """Learn the background anew from what the stream holds now, and keep it; the scale follows."""
+    store.put_state(MODEL, model.encode())
+    store.put_state(BACKGROUND, features.to_bytes(make_background(store, model)))
+
+
+def freeze_scale(store: Store, now: datetime) -> None:
+    """Measure and keep the scale of each term; from here on, feedback changes no scale."""
+    stored = store.get_state(BACKGROUND)
+    if not stored:
+        return
+    background = features.from_bytes(stored)
+    history = make_history(store, background, background.model, now)
+    scale = ranking.make_profile(background, history).scale
+    known = {"mean": dict(scale.mean), "deviation": dict(scale.deviation)} if len(history) else None
+    store.put_state(SCALE, json.dumps(known).encode())
+
+
+def model_of(store: Store) -> str:
+    """The id of the model that the stored background was made with; empty before the first encoding."""
+    return (store.get_state(MODEL) or b"").decode()
+
+
+def has_scale(store: Store) -> bool:
+    return _scale(store) is not None
+
+
+def make_background(store: Store, model: str) -> Background:
+    """The background of all that the reader may see, sampled evenly when there is much."""
+    share = min(1.0, BACKGROUND_ITEMS / max(store.count_items(), 1))
+    parts: list[Batch] = []
+    for batch in store.batches(model, seen=True):
+        # A fixed scramble of the id (Knuth's multiplicative hash) picks the same items every time.
+        parts.append(batch[np.flatnonzero((batch.ids * 2654435761) % 2**32 < share * 2**32)])
+    whole = join(parts or [store.batch_of([], model)])
+    # In an order that does not depend on which source answered first: same items, same themes, same ranking.
+    whole = whole[np.lexsort((whole.dates, *whole.vectors[:, :1].T))]
+    return features.make_background(model, whole.vectors, _counts(whole), whole.langs, whole.sources)
+
+
+def make_history(store: Store, background: Background, model: str, now: datetime) -> History:
+    """What the reader did and said, as the ranking wants it; oldest act first, then the interests."""
+    acts = store.feedback()
+    batch = store.batch_of([act.item for act in acts], model)
+    weight = [act_weight(act.sign, (now - act.at) / timedelta(days=1)) for act in acts]
+    interests = store.interests()
+    said = interest_features(store, background, model, interests)
+    dim = len(background.centre(""))
+    vectors = batch.vectors if batch.vectors.shape[1] == dim else np.zeros((len(acts), dim), np.float32)
+    return History(
+        features=features.stack([background.features(vectors, _counts(batch), batch.langs), said]),
+        weight=np.array([*weight, *[STATEMENT * i.weight for i in interests]], np.float32),
+        statement=np.array([False] * len(acts) + [True] * len(interests), bool),
+        keys=(*[act.item for act in acts], *[-i.id for i in interests]),
+    )
+
+
+def interest_features(store: Store, background: Background, model: str, interests: Sequence[Interest]) -> Features:
+    """The stated interests as rows beside the items."""
+    texts = [interest.text for interest in interests]
+    dim = len(background.centre(""))
+    vectors, _ = store.text_vectors(model, texts)
+    if vectors.shape[1] != dim:
+        vectors = np.zeros((len(texts), dim), np.float32)
+    rows = [count_terms(text) for text in texts]
+    start = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)
+    both = np.concatenate([count_terms(""), *rows])
+    return background.features(vectors, Counts(start, both["id"], both["count"]), [_language(text) for text in texts])
+
+
+def place(reading: Reading, wanted: Selection) -> Placed:
+    """Score everything of the selection, a few thousand items at a time."""
+    parts: list[tuple[np.ndarray, ...]] = []
+    for batch in reading.store.batches(
+        reading.model, source=wanted.source, since=wanted.since, lang=wanted.lang, now=reading.now
+    ):
+        scores, decisions = reading.scores(batch)
+        pinned = np.array([d.pinned is not None for d in decisions], bool)
+        blocked = np.array([d.blocked is not None for d in decisions], bool)
+        parts.append((batch.ids, scores.total, interest_part(scores), pinned, blocked))
+    if not parts:
+        return Placed(np.zeros(0, np.int64), np.zeros(0), np.zeros(0), np.zeros(0, bool), np.zeros(0, bool))
+    return Placed(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def interest_part(scores: ranking.Scores) -> np.ndarray:
+    """The score without what only the moment and the source gave: what decides over stream or tray."""
+    return scores.total - sum(scores.terms.get(term, 0.0) for term in ("fresh", "source"))
+
+
+def stream(reading: Reading, wanted: Selection, limit: int, exploration: float) -> list[Ranked]:
+    """The best of what is above the line: pinned first, near-duplicates folded, the top varied."""
+    placed = place(reading, wanted)
+    shown = ~placed.blocked & ((placed.interest >= reading.line) | placed.pinned)
+    order = np.lexsort((-placed.ids, -placed.scores, ~placed.pinned))
+    best = placed.ids[order[shown[order]]][: max(IN_HAND, 3 * limit)]
+    if not len(best):
+        return []
+    batch = reading.store.batch_of(best.tolist(), reading.model)
+    rows = reading.features_of(batch)
+    scores, decisions = reading.scores(batch, rows)
+    by_rule = np.array([d.pinned is not None for d in decisions], bool)
+    stories = diversity.fold_stories(np.where(by_rule, np.inf, scores.total), rows, batch.dates)
+    pinned = [s for s in stories if by_rule[s.lead]]
+    others = [s for s in stories if not by_rule[s.lead]]
+    leads = np.array([s.lead for s in others], np.int64)
+    varied = diversity.vary(scores.total[leads], rows[leads], limit, exploration) if len(leads) else []
+    chosen = [*pinned, *(others[i] for i in varied)][:limit]
+    made = ranked(reading, batch, rows, scores, decisions, [s.lead for s in chosen])
+    return [
+        replace(one, story=tuple(int(batch.ids[row]) for row in story.others))
+        for one, story in zip(made, chosen, strict=True)
+    ]
+
+
+def trayed(reading: Reading, wanted: Selection, limit: int) -> tuple[list[Ranked], int]:
+    """What was filtered away, the closest to the line first, and how many there are in all."""
+    placed = place(reading, wanted)
+    away = (placed.blocked | (placed.interest < reading.line)) & ~placed.pinned
+    order = np.lexsort((-placed.ids, -placed.scores, placed.blocked))
+    ids = placed.ids[order[away[order]]]
+    return rank_items(reading, ids[:limit].tolist()), len(ids)
+
+
+def rank_items(reading: Reading, ids: Sequence[int]) -> list[Ranked]:
+    """Given items with score and reasons, in the order given."""
+    if not ids:
+        return []
+    batch = reading.store.batch_of(list(ids), reading.model)
+    rows = reading.features_of(batch)
+    scores, decisions = reading.scores(batch, rows)
+    return ranked(reading, batch, rows, scores, decisions, range(len(ids)))
+
+
+def ranked(
+    reading: Reading,
+    batch: Batch,
+    rows: Features,
+    scores: ranking.Scores,
+    decisions: Sequence[rules.Decision],
+    chosen: Sequence[int],
+) -> list[Ranked]:
+    """The chosen rows as records with their reasons."""
+    items = reading.store.items([int(batch.ids[row]) for row in chosen])
+    names = Names(reading.store)
+    claimed = ranking.claims(reading.profile, rows)
+    part = interest_part(scores)
+    out = []
+    for item, row in zip(items, chosen, strict=True):
+        decision = decisions[row]
+        away = None
+        if decision.pinned is None and decision.blocked is not None:
+            away = f"rule {decision.blocked.id}: {decision.blocked}"
+        elif decision.pinned is None and part[row] < reading.line:
+            away = f"{part[row]:+.2f} without freshness, below your line {reading.line:+.2f}"
+        owner = int(claimed[row])
+        out.append(
+            Ranked(
+                item=item,
+                score=float(scores.total[row]),
+                reasons=tuple(_reasons(reading, scores, rows[[row]], row, decision, names)),
+                interest=names.of(reading.profile.history.keys[owner]) if owner >= 0 else None,
+                pinned=decision.pinned is not None,
+                tray=away,
+            )
+        )
+    return out
+
+
+class Names:
+    """What to call a row of the history: the title of a past item or the text of an interest."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._interests = {-interest.id: interest.text for interest in store.interests()}
+        self._signs = {act.item: act.sign for act in store.feedback()}
+        self._titles: dict[int, str] = {}
+
+    def of(self, key: int) -> str:
+        if key < 0:
+            return self._interests[key]
+        if key not in self._titles:
+            self._titles[key] = self._store.item(key).entry.title
+        return self._titles[key]
+
+    def act(self, key: int) -> Sign | None:
+        """What the reader did with a past item; None for an interest."""
+        return self._signs.get(key)
+
+
+def _reasons(
+    reading: Reading,
+    scores: ranking.Scores,
+    row: Features,
+    index: int,
+    decision: rules.Decision,
+    names: Names,
+) -> Iterator[Reason]:
+    parts = ranking.shares(reading.profile, row) if len(reading.profile.history) else {}
+    for term, values in scores.terms.items():
+        detail = ""
+        if term in parts and np.any(parts[term]):
+            detail = names.of(reading.profile.history.keys[int(np.abs(parts[term]).argmax())])
+        if term == "rules":
+            detail = "; ".join(str(rule) for rule, _ in decision.boosts)
+        yield Reason(term, float(values[index]), detail)
+
+
+def _counts(batch: Batch) -> Counts:
+    return Counts(batch.term_ptr, batch.term_ids, batch.term_counts)
+
+
+def _known(batch: Batch, profile: ranking.Profile) -> features.Floats:
+    """The batch's vectors; zeros when the background was made before anything was encoded."""
+    dim = len(profile.background.centre(""))
+    return batch.vectors if batch.vectors.shape[1] == dim else np.zeros((len(batch.ids), dim), np.float32)
+
+
+def _line(profile: ranking.Profile) -> float:
+    if not len(profile.history):
+        return float("-inf")
+    liked = (profile.history.weight > 0) & ~profile.history.statement
+    return tray.line(ranking.score(profile, profile.background.sample).total, ranking.held_out(profile)[liked])
+
+
+def _scale(store: Store) -> ranking.Scale | None:
+    known = json.loads(store.get_state(SCALE) or b"null")
+    return ranking.Scale(known["mean"], known["deviation"]) if known else None
+
+
+def _language(text: str) -> str:
+    """The language of a short statement; plain ASCII that cannot be told is taken for English."""
+    lang = detect_language(text)
+    return "en" if lang == "und" and text.isascii() else lang

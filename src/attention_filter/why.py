@@ -1,0 +1,126 @@
+"""Why one item stands where it stands: numbers that add up, and what would change them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from attention_filter.personal import explain, ranking
+from attention_filter.personal.features import Features
+from attention_filter.reading import Names, Placed, Reading, Selection, place, rank_items
+from attention_filter.types import Ranked, Sign
+
+if TYPE_CHECKING:
+    from attention_filter.models.encoder import Encoder
+
+COUNTERFACTUALS = 3
+
+
+@dataclass(frozen=True)
+class Carrier:
+    """A past item or a statement and the part of the score it carried. `sign` is None for a statement."""
+
+    key: int  # the item's id, or minus the interest's
+    name: str
+    sign: Sign | None
+    value: float
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word of `Explanation.text` at [start, end) and the part of the score it carried."""
+
+    start: int
+    end: int
+    value: float
+
+
+@dataclass(frozen=True)
+class Change:
+    """Something that would change the place of the item: the score and rank it would have then."""
+
+    what: str
+    score: float
+    rank: int
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """The reasons sum to the score. So do carriers + baseline + the reasons that no past item carried, and
+    so do words + rest + baseline + those reasons; `words` is empty without an encoder."""
+
+    ranked: Ranked
+    rank: int
+    of: int
+    line: float
+    carriers: tuple[Carrier, ...]
+    baseline: float
+    text: str
+    words: tuple[Word, ...]
+    rest: float
+    changes: tuple[Change, ...]
+
+
+def explain_item(reading: Reading, item_id: int, encoder: Encoder | None) -> Explanation:
+    """Everything about the score of one item; the words need the encoder."""
+    one = rank_items(reading, [item_id])[0]
+    batch = reading.store.batch_of([item_id], reading.model)
+    row = reading.features_of(batch)
+    carried = explain.carried_by_items(reading.profile, row)
+    names = Names(reading.store)
+    carriers = tuple(
+        Carrier(key, names.of(key), names.act(key), value)
+        for key, value in sorted(carried.by_item.items(), key=lambda pair: -abs(pair[1]))
+    )
+    text, words = _words(reading, one, row, encoder)
+    # What no word of the text carried: punctuation, words further down, and the rounding of the stored vector.
+    rest = sum(carried.by_item.values()) - sum(word.value for word in words) if words else 0.0
+    placed = place(reading, Selection())
+    rank, total = _rank(placed, item_id, one.score)
+    return Explanation(
+        ranked=one,
+        rank=rank,
+        of=total,
+        line=reading.line,
+        carriers=carriers,
+        baseline=carried.baseline,
+        text=text,
+        words=words,
+        rest=rest,
+        changes=tuple(_changes(reading, item_id, carriers)),
+    )
+
+
+def _words(
+    reading: Reading, one: Ranked, row: Features, encoder: Encoder | None
+) -> tuple[str, tuple[Word, ...]]:
+    from attention_filter.models.passages import passage
+
+    text = passage(one.item.entry.title, one.item.entry.text)
+    if encoder is None or encoder.id != reading.model or not row.meaning.any() or not len(reading.profile.history):
+        return text, ()
+    states = encoder.token_states(text)
+    shares = explain.carried_by_words(reading.profile, row, text, one.item.entry.lang, states.spans, states.states)
+    return text, tuple(Word(*word) for word in shares.words)
+
+
+def _changes(reading: Reading, item_id: int, carriers: Sequence[Carrier]) -> list[Change]:
+    """Where the item would stand without each of the acts and statements that moved it most."""
+    out = []
+    for carrier in carriers[:COUNTERFACTUALS]:
+        without = ranking.make_profile(
+            reading.profile.background, reading.profile.history.without(carrier.key), reading.profile.scale
+        )
+        other = replace(reading, profile=without)
+        score = rank_items(other, [item_id])[0].score
+        rank, _ = _rank(place(other, Selection()), item_id, score)
+        act = "your interest" if carrier.sign is None else f"the {carrier.sign} on"
+        out.append(Change(f"without {act} “{carrier.name}”", score, rank))
+    return out
+
+
+def _rank(placed: Placed, item_id: int, score: float) -> tuple[int, int]:
+    """Its rank by score among what is unread and not blocked (where it would stand, if it is not among them)."""
+    rivals = placed.scores[~placed.blocked & (placed.ids != item_id)]
+    return int((rivals > score).sum()) + 1, len(rivals) + 1

@@ -1,0 +1,37 @@
+"""like, dislike, save, hide, skip, seen, undo."""
+
+import pytest
+
+
+@pytest.mark.parametrize("word", ["like", "dislike", "save", "hide", "skip", "seen"])
+def test_an_act_takes_the_item_out_of_the_stream_and_undo_restores_the_ranking(attention, news, id_of, word):
+    before = attention("read", "--json").json
+    wind = id_of("turbines")
+    assert "Offshore wind farm opens" in attention(word, wind).out
+    after = attention("read", "--json").json
+    assert wind not in [item["id"] for item in after["items"]]
+    assert "Taken back" in attention("undo").out
+    restored = attention("read", "--json").json
+    assert [item["id"] for item in restored["items"]] == [item["id"] for item in before["items"]]
+    for then, now in zip(before["items"], restored["items"], strict=True):
+        assert now["score"] == pytest.approx(then["score"], abs=1e-4)  # it has aged by a second
+
+
+def test_a_like_lifts_what_is_near(attention, news, id_of):
+    sodium = id_of("lithium")
+    scores = []
+    for _ in range(2):
+        scores.append(attention("why", sodium, "--no-words", "--json").json["score"])
+        attention("like", id_of("turbines"))
+    assert scores[1] > scores[0] + 0.1
+
+
+def test_several_items_are_named_at_once_or_none_is(attention, news, id_of):
+    wind, pie = id_of("turbines"), id_of("leeks")
+    assert len(attention("like", wind, f"#{pie}").out.splitlines()) == 2
+    assert attention("dislike", wind, 99).code == 2
+    assert attention("profile", "--json").json["acts"] == {"like": 2}
+
+
+def test_undo_says_when_there_is_nothing_left(attention, news):
+    assert attention("undo").out == "Nothing to undo\n"

@@ -1,0 +1,138 @@
+"""read, show, why, tray, search, digest."""
+
+import json
+from datetime import datetime
+
+import pytest
+
+RANKED = {
+    "id", "title", "url", "source", "date", "published", "updated", "fetched", "lang", "authors", "tags", "image",
+    "score", "reasons", "interest", "pinned", "tray", "story",
+}  # fmt: skip
+WHY = {"rank", "of", "line", "carriers", "baseline", "text", "words", "rest", "rules", "changes"}
+NOT_FROM_HISTORY = ("fresh", "source", "popular", "rules")
+
+
+def test_read_lists_the_best_first_with_bar_score_source_and_reason(attention, news):
+    lines = attention("read").out.splitlines()
+    assert "█" in lines[0]
+    assert "Rust compilers get faster" in lines[0] or "A garbage collector" in lines[0]
+    assert "news.jsonl" in lines[1]
+    assert max(map(len, lines)) <= 80
+    scores = [item["score"] for item in attention("read", "--explore", "0", "--json").json["items"]]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_read_as_json_has_the_documented_keys_and_reasons_that_sum_to_the_score(attention, news):
+    items = attention("read", "--limit", "3", "--json").json["items"]
+    assert len(items) == 3
+    for item in items:
+        assert set(item) == RANKED
+        assert set(item["reasons"][0]) == {"term", "label", "value", "detail"}
+        assert sum(reason["value"] for reason in item["reasons"]) == pytest.approx(item["score"], abs=1e-6)
+        datetime.fromisoformat(item["date"])
+
+
+def test_read_can_be_narrowed(attention, news):
+    chinese = attention("read", "--lang", "ZH", "--json").json["items"]
+    assert {item["lang"] for item in chinese} == {"zh"}
+    assert attention("read", "--since", "1h", "--source", "NEWS", "--json").json["items"]
+    assert "No unread item fits" in attention("read", "--since", "2999-01-01").out
+
+
+def test_an_empty_stream_says_what_to_do(attention, tmp_path):
+    assert "attention add URL" in attention("read").out
+    assert attention("read", "--json").json == {"items": []}
+    (tmp_path / "folder").mkdir()
+    attention("add", "folder")
+    assert "attention fetch" in attention("read").out
+
+
+def test_a_hostile_title_cannot_steer_the_terminal(attention, news, tmp_path):
+    line = {"id": "x", "title": "Rust \x1b[2J\u202ecompilers [bold]:smile:", "text": "compiler \x1b]0;owned\x07"}
+    (tmp_path / "bad.jsonl").write_text(json.dumps(line), encoding="utf-8")
+    attention("add", "bad.jsonl")
+    attention("fetch")
+    shown = [attention(command, *more).out for command, *more in (["read"], ["search", "rust"], ["digest"])]
+    for text in shown:
+        assert "[bold]:smile:" in text
+        assert not set("\x1b\x07\u202e") & set(text)
+
+
+def test_show_prints_the_text_and_where_it_comes_from(attention, news, id_of):
+    wind = id_of("turbines")
+    done = attention("show", f"#{wind}")
+    assert "Offshore wind farm opens" in done.out
+    assert "Forty turbines" in done.out
+    attention("like", wind)
+    document = attention("show", wind, "--json").json
+    assert document["act"] == "like"
+    assert document["text"].startswith("Forty turbines")
+    assert {"html", "links", "guid"} <= set(document)
+
+
+def test_why_has_three_sums_of_the_score(attention, news, id_of):
+    attention("like", id_of("turbines"))
+    document = attention("why", id_of("sodium"), "--json").json
+    assert set(document) == RANKED | WHY
+    others = sum(r["value"] for r in document["reasons"] if r["term"] in NOT_FROM_HISTORY)
+    by_act = sum(carrier["value"] for carrier in document["carriers"])
+    by_word = sum(word["value"] for word in document["words"]) + document["rest"]
+    assert by_act + document["baseline"] + others == pytest.approx(document["score"], abs=1e-5)
+    assert by_word + document["baseline"] + others == pytest.approx(document["score"], abs=1e-3)
+    assert {"like", None} == {carrier["act"] for carrier in document["carriers"]}
+    assert document["changes"]
+
+
+def test_why_shows_terms_carriers_words_rules_and_what_would_change_it(attention, news, id_of):
+    attention("like", id_of("turbines"))
+    attention("rules", "add", "--boost", "1", "--word", "sodium")
+    attention("rules", "add", "--block", "--word", "horoscope")
+    out = attention("why", id_of("sodium")).out
+    for part in ("attention: your interests", "like of", "[[", "rule 1 holds", "without the like on", "place"):
+        assert part in out
+    assert "rule 2" not in out
+    assert "[[" not in attention("why", id_of("sodium"), "--no-words").out
+
+
+def test_the_shown_numbers_of_why_add_up(attention, news, id_of):
+    out = attention("why", id_of("garbage"), "--no-words").out
+    parts, total = [], None
+    for line in out.split("What makes up its score")[1].splitlines():
+        numbers = [word for word in line.split() if word[0] in "+-" and word[1:].replace(".", "").isdigit()]
+        if line.strip().startswith("score"):
+            total = float(numbers[0])
+            break
+        parts += map(float, numbers[:1])
+    assert sum(parts) == pytest.approx(total)
+
+
+def test_the_tray_says_why_how_many_and_what_is_promised(attention, news, id_of):
+    attention("rules", "add", "--block", "--word", "penalties")
+    document = attention("tray", "--json").json
+    assert set(document) == {"count", "promise", "items"}
+    assert document["count"] == len(document["items"]) > 0
+    away = {item["id"]: item["tray"] for item in document["items"]}
+    assert away[id_of("keeper")].startswith("rule 1: block")
+    out = attention("tray", "-n", "1").out
+    assert f"{document['count']} items lie in the tray, 1 shown" in out
+    assert "promised 95 %" in out
+    assert "attention like ID" in " ".join(out.split())
+
+
+def test_search_finds_words_of_both_languages_and_marks_them(attention, news):
+    document = attention("search", "电池", "--json").json
+    assert set(document) == {"query", "hits"}
+    assert [hit["title"] for hit in document["hits"]] == ["电池工厂开始发货"]
+    assert {"snippet", "marks", "rank"} <= set(document["hits"][0])
+    assert "Sodium batteries" in attention("search", "lithium").out
+    assert attention("search", "two penalties", "--json").json["query"] == '"two penalties"'
+    assert "Nothing found" in attention("search", "zeppelin").out
+
+
+def test_the_digest_is_text_or_a_page(attention, news, tmp_path):
+    assert "1. " in attention("digest").out
+    done = attention("digest", "--html", "page.html", "--limit", "3")
+    assert (done.out, "page.html" in done.err) == ("", True)
+    assert (tmp_path / "page.html").read_text(encoding="utf-8").count("<h2") == 3
+    assert len(attention("digest", "--json", "-n", "2").json["items"]) == 2

@@ -1,0 +1,50 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from selectolax.lexbor import LexborHTMLParser
+
+from attention_filter.digest import age, digest_html, digest_text
+from attention_filter.types import Entry, Item, Ranked
+
+NOW = datetime(2026, 11, 22, 9, tzinfo=UTC)
+
+
+def ranked(title, url="https://a.example/1", score=1.0, **more):
+    entry = Entry(guid=title, title=title, url=url, text="Some text.", lang="en", published=NOW - timedelta(hours=5))
+    return Ranked(Item(1, 1, "Gazette", entry, NOW), score, (), **more)
+
+
+def test_a_hostile_title_and_link_stay_text():
+    html = digest_html([ranked('<script>alert(1)</script>"', url="javascript:alert(1)")], title="News", now=NOW)
+    page = LexborHTMLParser(html)
+    assert not page.css("script")
+    assert not page.css("a")
+    assert page.css_first("h2").text() == '<script>alert(1)</script>"'
+
+
+def test_the_page_loads_nothing_from_outside():
+    page = LexborHTMLParser(digest_html([ranked("A")], title="News", now=NOW))
+    assert not page.css("img, link, script, iframe, object")
+    assert [a.attributes["href"] for a in page.css("a")] == ["https://a.example/1"]
+
+
+def test_the_longest_bar_belongs_to_the_best_score():
+    page = LexborHTMLParser(digest_html([ranked("A", score=2.0), ranked("B", score=1.0)], title="N", now=NOW))
+    assert [i.attributes["style"] for i in page.css(".bar i")] == ["width: 100%", "width: 50%"]
+
+
+def test_scores_at_or_below_zero_have_no_bar_and_an_empty_list_says_so():
+    assert "width: 0%" in digest_html([ranked("A", score=-1.0)], title="N", now=NOW)
+    assert "Nothing new" in digest_html([], title="N", now=NOW)
+    assert "Nothing new" in digest_text([], NOW)
+
+
+def test_the_text_names_source_age_story_and_interest():
+    text = digest_text([ranked("A", interest="energy", story=(7, 8))], NOW)
+    assert "Gazette · 5 h · 2 more tell it" in text
+    assert "for “energy”" in text
+
+
+@pytest.mark.parametrize(("hours", "said"), [(0.5, "30 min"), (47, "47 h"), (49, "2 d"), (-3, "0 min")])
+def test_ages_use_the_largest_fitting_unit(hours, said):
+    assert age(NOW - timedelta(hours=hours), NOW) == said
