@@ -18,9 +18,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from attention_filter import exchange, intake, reading, why
+from attention_filter import exchange, reading, why
 from attention_filter.errors import AttentionError, DataError, UsageError
-from attention_filter.intake import Fetched, Progress
 from attention_filter.personal import rules
 from attention_filter.reading import Selection
 from attention_filter.settings import Settings, load_settings
@@ -30,6 +29,7 @@ from attention_filter.store.store import Store, open_store
 from attention_filter.types import Feedback, Interest, Item, Ranked, Rule, Sign, Source
 
 if TYPE_CHECKING:
+    from attention_filter.intake import Fetched, Progress
     from attention_filter.models.encoder import Encoder
 
 
@@ -83,10 +83,14 @@ class Filter:
 
     def add(self, target: str, *, folder: str = "", columns: dict[str, str] | None = None) -> Source:
         """Follow a feed or web page address, a folder, or a JSONL, CSV or TSV file; nothing is fetched yet."""
+        from attention_filter import intake  # only what connects pays for the HTTP client
+
         return intake.subscribe(self.store, self.settings, target, self.clock(), folder=folder, columns=columns)
 
     def import_opml(self, path: Path) -> list[Source]:
         """Follow every feed of an OPML file."""
+        from attention_filter import intake  # only what connects pays for the HTTP client
+
         try:
             return intake.subscribe_opml(self.store, _read(path), self.clock())
         except DataError as error:
@@ -100,6 +104,8 @@ class Filter:
         self, *, sources: Sequence[Source] | None = None, every: bool = False, progress: Progress = silent
     ) -> list[Fetched]:
         """Read the given sources (or those that are due, or with `every` all that are not muted), then encode."""
+        from attention_filter import intake  # only what connects pays for the HTTP client
+
         now = self.clock()
         if sources is None:
             sources = [s for s in self.store.sources() if not s.muted] if every else self.store.due_sources(now)
@@ -109,6 +115,8 @@ class Filter:
 
     def understand(self, *, progress: Progress = silent, changed: bool = False) -> int:
         """Encode what is not encoded yet and learn the background anew; returns how many items were encoded."""
+        from attention_filter import intake  # only what connects pays for the HTTP client
+
         if not self.store.count_items():
             return 0
         encoded = intake.encode(self.store, self.encoder, progress)

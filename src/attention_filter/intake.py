@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -72,7 +73,11 @@ def subscribe(
 
 def subscribe_opml(store: Store, body: bytes, now: datetime) -> list[Source]:
     """Follow every feed of an OPML document; those already followed keep their history."""
-    return [store.add_source(o.url, SourceKind.FEED, title=o.title, folder=o.folder, now=now) for o in read_opml(body)]
+    return [
+        # A list without titles names feeds by their address; the feed itself knows better.
+        store.add_source(o.url, SourceKind.FEED, title=o.title if o.title != o.url else "", folder=o.folder, now=now)
+        for o in read_opml(body)
+    ]
 
 
 def fetch(
@@ -82,7 +87,7 @@ def fetch(
     jitter = Random(seed)  # noqa: S311  not for secrets
     done: list[Fetched] = []
     feeds = [s for s in sources if s.kind is SourceKind.FEED]
-    with Client(settings) as client, ThreadPoolExecutor(CONNECTIONS) as pool:
+    with Client(settings) as client, _workers() as pool:
         waiting = {pool.submit(_download, client, settings, source, now): source for source in feeds}
         for future in as_completed(waiting):
             source = waiting[future]
@@ -101,6 +106,16 @@ def fetch(
                 done.append(_failed(store, source, error, now, jitter))
     progress("Reading sources", len(done), len(sources))
     return done
+
+
+@contextmanager
+def _workers() -> Iterator[ThreadPoolExecutor]:
+    """Threads that nobody waits for when the block is left early, by Ctrl-C or a full disk."""
+    pool = ThreadPoolExecutor(CONNECTIONS)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def encode(store: Store, encoder: Encoder, progress: Progress) -> int:

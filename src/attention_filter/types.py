@@ -62,9 +62,10 @@ class Item:
 
     @property
     def date(self) -> datetime:
-        """When it was published; a missing or future date counts as the time we first saw it."""
-        published = self.entry.published
-        return published if published is not None and published <= self.fetched else self.fetched
+        """When it was published, or changed if that is all a source says (RDF, Atom); a missing or future date
+        counts as the time we first saw it."""
+        said = self.entry.published or self.entry.updated
+        return said if said is not None and said <= self.fetched else self.fetched
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,9 +137,7 @@ class Rule:
     def __str__(self) -> str:
         parts = [f"words {', '.join(self.words)}"] if self.words else []
         parts += [f"pattern /{self.pattern}/"] if self.pattern else []
-        parts += [
-            f"{name} {value}" for name in ("source", "author", "lang") if (value := getattr(self, name))
-        ]
+        parts += [f"{name} {value}" for name in ("source", "author", "lang") if (value := getattr(self, name))]
         parts += [f"older than {self.older_than_days:g} days"] if self.older_than_days is not None else []
         parts += [f"newer than {self.newer_than_days:g} days"] if self.newer_than_days is not None else []
         amount = f" {self.boost:+g}" if self.action is RuleAction.BOOST else ""

@@ -2,13 +2,14 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from attention_filter.cli.program import run
 from attention_filter.models.encoder import TokenStates
@@ -16,6 +17,7 @@ from attention_filter.settings import Settings
 from attention_filter.words import occurrences, term_id
 
 DIM = 64
+torch.set_num_threads(1)  # the arrays are tiny: threads would only wait for one another
 ITEMS = [
     ("rust", "Rust compilers get faster", "The compiler for Rust now builds large programs in half the time."),
     ("gc", "A garbage collector in a cache", "How the compiler and the runtime of a language share memory."),
@@ -96,7 +98,7 @@ def write_items(path: Path, items: list[tuple[str, str, str]] = ITEMS) -> Path:
 
 
 @pytest.fixture(scope="session")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database that follows ten items and has one interest; made once, copied by each test."""
     folder = tmp_path_factory.mktemp("prepared")
     with pytest.MonkeyPatch.context() as patch:
@@ -106,7 +108,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         assert run(["--db", db, "interests", "add", "compilers of programming languages"]) == 0
         assert run(["--db", db, "fetch"]) == 0
         assert run(["--db", db, "backup", str(folder / "whole.db")]) == 0
-    yield folder / "whole.db"
+    return folder / "whole.db"
 
 
 @pytest.fixture

@@ -1,6 +1,8 @@
 """The command as a whole: help, errors, exit codes, and what it must not load."""
 
 import os
+import signal
+import socket
 import subprocess
 import sys
 import time
@@ -149,8 +151,31 @@ def test_ctrl_c_ends_with_130(attention, monkeypatch):
     assert (done.code, done.err) == (130, "attention: stopped; what was stored is kept\n")
 
 
-def test_a_reader_of_the_output_who_has_seen_enough_is_no_error(news):
-    command = [sys.executable, "-c", "from attention_filter.cli import main; main(['interests', '--json'])"]
+def test_ctrl_c_ends_a_fetch_that_waits_for_a_slow_server(attention, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        host = "127.0.0.1:{}".format(server.getsockname()[1])
+        outlines = "".join(f'<outline xmlUrl="http://{host}/{n}"/>' for n in range(20))
+        (tmp_path / "slow.opml").write_text(f"<opml><body>{outlines}</body></opml>", encoding="utf-8")
+        attention("import", "slow.opml")
+        process = subprocess.Popen(
+            [sys.executable, "-c", "from attention_filter.cli import main; main(['fetch'])"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "ATTENTION_PRIVATE_HOSTS": f'["{host}"]'},
+        )
+        connection, _ = server.accept()  # it asks, and nobody answers
+        process.send_signal(signal.SIGINT)
+        started = time.perf_counter()
+        _, err = process.communicate()
+        connection.close()
+    assert (process.returncode, err) == (130, "attention: stopped; what was stored is kept\n")
+    assert time.perf_counter() - started < 10
+
+
+@pytest.mark.parametrize("command", ["--version", "--help"])
+def test_a_reader_of_the_output_who_has_seen_enough_is_no_error(command):
+    command = [sys.executable, "-c", f"from attention_filter.cli import main; main(['{command}'])"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stderr is not None

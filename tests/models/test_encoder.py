@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from itertools import islice, product
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice, pairwise, product
 
 import numpy as np
 import pytest
@@ -122,10 +123,10 @@ def test_progress_counts_every_text_once(encoder: Encoder) -> None:
     assert sum(seen) == len(FEW)
 
 
-def test_the_number_of_torch_threads_is_given_back(encoder: Encoder) -> None:
-    before = module.torch.get_num_threads()
+def test_threads_started_later_get_all_cores_again(encoder: Encoder) -> None:
     encoder.encode(["a", "b"])
-    assert module.torch.get_num_threads() == before
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(module.torch.get_num_threads).result() == module.THREADS
 
 
 def test_a_text_beyond_the_limit_is_read_up_to_it(encoder: Encoder) -> None:
@@ -149,6 +150,8 @@ def test_spans_cover_the_original_text_in_order(encoder: Encoder, text: str) -> 
     spans = encoder.token_states(text).spans
     assert spans[0] == spans[-1] == (0, 0)
     assert spans == [spans[0], *sorted(spans[1:-1]), spans[-1]]
+    for left, right in pairwise(spans[1:-1]):  # the tokens of one character (½ is 1⁄2) share its place
+        assert left[1] <= right[0] or left == right or right[1] - right[0] == 1
     covered = {i for start, end in spans for i in range(start, end)}
     missed = [char for i, char in enumerate(text) if i not in covered and not char.isspace()]
     assert set(missed) <= {"\u200d", "\u200b"}  # joiners become spaces
@@ -160,16 +163,13 @@ def test_spans_cover_the_original_text_in_order(encoder: Encoder, text: str) -> 
         ("Ｆｕｌｌ　ｗｉｄｔｈ", ["Ｆｕｌｌ", "ｗｉｄｔｈ"]),
         ("The ﬁrst ﬂight", ["The", "ﬁrst", "ﬂight"]),
         ("go 🚀 now", ["go", "🚀", "now"]),
-        ("我们在北京。", ["我们在", "北京", "。"]),
+        ("我们在北京。", ["我们", "在北京", "。"]),
         ("cafe\u0301 au lait", ["cafe\u0301", "au", "lait"]),
-        ("two   spaces", ["two", "spaces"]),
+        ("two   spaces", ["two", "space", "s"]),
     ],
 )
 def test_spans_point_at_the_words_as_they_were_written(encoder: Encoder, text: str, pieces: list[str]) -> None:
-    found = [text[start:end] for start, end in encoder.token_states(text).spans if end > start]
-    joined = "\n".join(found)
-    for piece in pieces:
-        assert piece in found or piece in joined.replace("\n", ""), found
+    assert [text[start:end] for start, end in encoder.token_states(text).spans if end > start] == pieces
 
 
 def test_attention_rows_sum_to_one(encoder: Encoder) -> None:

@@ -9,7 +9,14 @@ from attention_filter.models import e5_weights
 from attention_filter.models.encoder import Encoder, in_threads
 from attention_filter.models.packed import LINEAR, Float32Linear, Precision
 
-TEXTS = ["Rust has a borrow checker", "编译器", "Rust has a borrow checker!", "A much longer text, 共两种语言。" * 3]
+TEXTS = [
+    "two words",
+    "one two",
+    "Rust has a borrow checker",
+    "编译器",
+    "Rust has a borrow checker!",
+    "A much longer text, 共两种语言。" * 3,
+]
 
 
 @pytest.fixture(scope="module")

@@ -20,10 +20,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import torch
 from scipy import sparse
 
-from attention_filter.attention.core import attend
 from attention_filter.personal.features import Background, Features, Floats, similarity
 from attention_filter.personal.feedback import History
 
@@ -198,7 +196,8 @@ def shares(profile: Profile, candidate: Features) -> dict[str, np.ndarray]:
         looked = h[0].astype(np.float64) @ head.a.astype(np.float64)  # Σ_k h_k A_kj
         out[name] = looked * weight * (meaning + (WORD_WEIGHT * words if head.words is not None else 0))
     kernel = meaning + WORD_WEIGHT * words
-    nearest = torch.from_numpy(kernel.astype(np.float32)).topk(min(NEIGHBOURS, len(history))).indices.numpy()
+    _, index = _nearest(kernel.astype(np.float32)[None])
+    nearest = index[0]
     out["near"] = np.zeros(len(history))
     out["near"][nearest] = kernel[nearest] * near_weights(history)[nearest] / NEIGHBOURS
     if history.statement.any():
@@ -261,6 +260,10 @@ def _attention(head: Head, candidates: Features, read_out: Floats) -> np.ndarray
 
 def _weights(query: Floats, key: Floats, normalize: Literal["keys", "queries"]) -> Floats:
     """A ("queries") or H ("keys") of unit rows at temperature τ, (Q, K)."""
+    import torch  # here, so that commands that rank nothing start without it
+
+    from attention_filter.attention.core import attend
+
     q, k = torch.from_numpy(np.ascontiguousarray(query)), torch.from_numpy(np.ascontiguousarray(key))
     _, weights = attend(q, k, k[:, :0], scale=1 / TEMPERATURE, normalize=normalize, return_weights=True)
     return np.asarray(weights.numpy())
@@ -268,9 +271,17 @@ def _weights(query: Floats, key: Floats, normalize: Literal["keys", "queries"]) 
 
 def _near(kernel: Floats, weight: Floats) -> np.ndarray:
     """The signed sum of the largest similarities over NEIGHBOURS; −inf stands for a row that is not there."""
+    values, index = _nearest(kernel)
+    signed = np.where(np.isinf(values), 0, values * weight[index])
+    return np.asarray(signed.sum(1, dtype=np.float64) / NEIGHBOURS)
+
+
+def _nearest(kernel: Floats) -> tuple[Floats, np.ndarray]:
+    """The NEIGHBOURS largest similarities of each row (n, ≤ NEIGHBOURS) and where they stand."""
+    import torch
+
     values, index = torch.from_numpy(kernel).topk(min(NEIGHBOURS, kernel.shape[1]), dim=1)
-    signed = values * torch.from_numpy(weight)[index]
-    return np.asarray(torch.where(values.isinf(), 0, signed).sum(1).double().numpy() / NEIGHBOURS)
+    return values.numpy(), index.numpy()
 
 
 def _said(kernel: Floats, weight: Floats) -> np.ndarray:

@@ -25,7 +25,7 @@ _MARKDOWN = frozenset({".md", ".markdown", ".mdown"})
 _HTML = frozenset({".html", ".htm", ".xhtml"})
 _FRONT = re.compile(r"\A---\s*\n(.{0,5000}?)\n(?:---|\.\.\.)\s*(?:\n|\Z)", re.S)
 _FRONT_TITLE = re.compile(r"^title:\s*[\"']?(.+?)[\"']?\s*$", re.M)
-_HEADING = re.compile(r"^ {0,3}#{1,6}[ \t]+(.+?)[ \t]*#*[ \t]*$|^([^\s#>*\-].*)\n(?:=+|-{3,})[ \t]*$", re.M)
+_HEADING = re.compile(r"^ {0,3}#{1,6}[ \t]+(.+)$|^([^\s#>*\-].*)\n(?:=+|-{3,})[ \t]*$", re.M)
 _MARKUP = re.compile(r"!?\[([^\]\n]*)\]\([^)\n]*\)|[*_`]{1,3}(?=\S)|(?<=\S)[*_`]{1,3}")
 
 
@@ -133,4 +133,5 @@ def _text_parts(text: str, markdown: bool) -> tuple[str, str]:
             return one_line(named[1], 500), text
     heading = _HEADING.search(text[:20_000]) if markdown else None
     title = (heading[1] or heading[2]) if heading else first_words(text.strip())
+    title = title[:1_000].rstrip(" \t#")
     return one_line(_MARKUP.sub(r"\1", title) if markdown else title, 500), text

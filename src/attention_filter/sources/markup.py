@@ -61,8 +61,10 @@ _BREAK = re.compile(
     re.I,
 )
 _CELL = re.compile(r"<(?=t[dh]\b)", re.I)
-_TAG = re.compile(r"<(/?)([a-z][a-z0-9]*)[^>]*>", re.I)
-_COMMENT = re.compile(r"<!--.*?-->", re.S)
+# None of these may look for an end that is not there from each of many beginnings: that is quadratic.
+_TAG = re.compile(r"</?[a-z][^<>]*>?", re.I)
+_TAG_NAME = re.compile(r"<(/?)([a-z][a-z0-9]*)", re.I)
+_COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.S)
 _UNNESTED_NAMES = "area base br col dd dt hr img input li link meta option p source td th tr wbr"
 _UNNESTED = frozenset(_UNNESTED_NAMES.split())
 
@@ -82,7 +84,7 @@ def sanitise(html: str, base_url: str | None) -> str:
     >>> sanitise('<p onclick=x()>Hi<script>1</script> <a href="/b">b</a>', "https://e.org/a")
     '<p>Hi <a href="https://e.org/b" rel="noopener noreferrer nofollow">b</a></p>'
     """
-    html = unspoiled(html)[:MAX_HTML]
+    html = unspoiled(html)[:MAX_HTML].replace("\r\n", "\n").replace("\r", "\n")
     if "<" not in html and "&" not in html:
         return html.replace("\xa0", "&nbsp;").replace(">", "&gt;")
     if too_deep(html):
@@ -103,7 +105,7 @@ def too_deep(html: str) -> bool:
         return False
     still_open: dict[str, int] = {}
     depth = 0
-    for closing, name in _TAG.findall(_COMMENT.sub("", html)):
+    for closing, name in _TAG_NAME.findall(_COMMENT.sub("", html)):
         name = name.lower()
         if name in _UNNESTED:
             continue

@@ -12,7 +12,7 @@ from attention_filter.sources.clean import web_url
 from attention_filter.sources.decoding import decode
 from attention_filter.sources.markup import one_line, too_deep
 
-MAX_PAGE = 2_000_000  # characters of a page that are read
+MAX_PAGE = 600_000  # characters of a page that are read
 MAX_FOUND = 50
 _KINDS = {
     "application/rss+xml": "rss",

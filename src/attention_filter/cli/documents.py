@@ -1,0 +1,211 @@
+"""What --json prints: plain data whose keys stay as they are. Times are ISO 8601 in UTC; null is "none"."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+from attention_filter.types import Interest, Item, Ranked, Rule, Sign, Source
+
+if TYPE_CHECKING:
+    from attention_filter.app import Check
+    from attention_filter.exchange import ProfileSummary
+    from attention_filter.intake import Fetched
+    from attention_filter.store.search import Hit
+    from attention_filter.why import Explanation
+
+Document = dict[str, Any]
+
+
+def item(one: Item) -> Document:
+    """id, title, url, source {id, title}, date, published, updated, fetched, lang, authors, tags, image"""
+    entry = one.entry
+    return {
+        "id": one.id,
+        "title": entry.title,
+        "url": entry.url,
+        "source": {"id": one.source, "title": one.source_title},
+        "date": _time(one.date),
+        "published": _time(entry.published),
+        "updated": _time(entry.updated),
+        "fetched": _time(one.fetched),
+        "lang": entry.lang,
+        "authors": list(entry.authors),
+        "tags": list(entry.tags),
+        "image": entry.image,
+    }
+
+
+def whole_item(one: Item, act: Sign | None) -> Document:
+    """`show`: as `item`, and guid, text, html (sanitised), links, act (like, dislike, …)"""
+    entry = one.entry
+    more = {"guid": entry.guid, "text": entry.text, "html": entry.html, "links": list(entry.links), "act": act}
+    return item(one) | more
+
+
+def ranked(one: Ranked) -> Document:
+    """As `item`, and score, reasons [{term, label, value, detail}] that sum to it, interest, pinned, tray (why it
+    lies there), story (ids of the items folded under it)"""
+    from attention_filter.personal.ranking import LABELS
+
+    reasons = [
+        {"term": r.term, "label": LABELS.get(r.term, r.term), "value": r.value, "detail": r.detail} for r in one.reasons
+    ]
+    return item(one.item) | {
+        "score": one.score,
+        "reasons": reasons,
+        "interest": one.interest,
+        "pinned": one.pinned,
+        "tray": one.tray,
+        "story": list(one.story),
+    }
+
+
+def stream(items: Sequence[Ranked]) -> Document:
+    """`read`, `digest`: items [ranked]"""
+    return {"items": [ranked(one) for one in items]}
+
+
+def tray(items: Sequence[Ranked], count: int, promise: float) -> Document:
+    """`tray`: count (of all that lie there), promise (share of what you would read that stays), items [ranked]"""
+    return {"count": count, "promise": promise, **stream(items)}
+
+
+def explanation(one: Explanation, rules: Sequence[Rule]) -> Document:
+    """`why`: as `ranked`, and rank, of, line, text, rules (those that hold), changes [{what, score, rank}], and
+    two more sums of the score: carriers [{item, interest, name, act, value}] + baseline + the reasons that carry no
+    history (fresh, source, popular, rules); and words [{start, end, word, value}] + rest in place of the carriers"""
+    return ranked(one.ranked) | {
+        "rank": one.rank,
+        "of": one.of,
+        "line": _number(one.line),
+        "carriers": [
+            {
+                "item": carrier.key if carrier.sign else None,
+                "interest": None if carrier.sign else -carrier.key,
+                "name": carrier.name,
+                "act": carrier.sign,
+                "value": carrier.value,
+            }
+            for carrier in one.carriers
+        ],
+        "baseline": one.baseline,
+        "text": one.text,
+        "words": [
+            {"start": w.start, "end": w.end, "word": one.text[w.start : w.end], "value": w.value} for w in one.words
+        ],
+        "rest": one.rest,
+        "rules": [rule(one_rule) for one_rule in rules],
+        "changes": [asdict(change) for change in one.changes],
+    }
+
+
+def found(query: str, hits: Sequence[Hit]) -> Document:
+    """`search`: query, hits [as item, and snippet, marks [[start, end]] in it, rank]"""
+    return {
+        "query": query,
+        "hits": [
+            item(hit.item) | {"snippet": hit.snippet, "marks": [list(mark) for mark in hit.marks], "rank": hit.rank}
+            for hit in hits
+        ],
+    }
+
+
+def interests(all_of_them: Sequence[Interest]) -> Document:
+    """`interests`: interests [{id, text, weight, created}]"""
+    return {"interests": [asdict(one) | {"created": _time(one.created)} for one in all_of_them]}
+
+
+def rule(one: Rule) -> Document:
+    """id, action, words, pattern, source, author, lang, older_than_days, newer_than_days, boost, says (in words)"""
+    return asdict(one) | {"action": str(one.action), "words": list(one.words), "says": str(one)}
+
+
+def rules(all_of_them: Sequence[Rule]) -> Document:
+    """`rules`: rules [rule]"""
+    return {"rules": [rule(one) for one in all_of_them]}
+
+
+def source(one: Source) -> Document:
+    """id, url, kind, title, folder, items, health, last_fetched, last_success, next_try, last_error, failures,
+    muted, columns {field: column}"""
+    return {
+        "id": one.id,
+        "url": one.url,
+        "kind": str(one.kind),
+        "title": one.title,
+        "folder": one.folder,
+        "items": one.items,
+        "health": health(one),
+        "last_fetched": _time(one.last_fetched),
+        "last_success": _time(one.last_success),
+        "next_try": _time(one.next_try),
+        "last_error": one.last_error,
+        "failures": one.failures,
+        "muted": one.muted,
+        "columns": dict(one.columns),
+    }
+
+
+def sources(all_of_them: Sequence[Source]) -> Document:
+    """`sources`: sources [source]"""
+    return {"sources": [source(one) for one in all_of_them]}
+
+
+def health(one: Source) -> str:
+    """muted, trouble, new (never fetched) or ok."""
+    if one.muted:
+        return "muted"
+    if one.failures:
+        return "trouble"
+    return "ok" if one.last_fetched else "new"
+
+
+def fetched(done: Sequence[Fetched]) -> Document:
+    """`fetch`: new, changed, failed (counts), sources [{id, title, new, changed, same, not_modified, error,
+    problems}]"""
+    return {
+        "new": sum(one.new for one in done),
+        "changed": sum(one.changed for one in done),
+        "failed": sum(one.error is not None for one in done),
+        "sources": [
+            {
+                "id": one.source.id,
+                "title": one.source.title,
+                "new": one.new,
+                "changed": one.changed,
+                "same": one.same,
+                "not_modified": one.not_modified,
+                "error": one.error,
+                "problems": list(one.problems),
+            }
+            for one in done
+        ],
+    }
+
+
+def profile(one: ProfileSummary) -> Document:
+    """`profile`: interests [{id, text, weight, words, items}], acts {like: n, …}, sources [{title, liked, disliked}],
+    line (the score below which an item goes to the tray)"""
+    return {
+        "interests": [asdict(interest) | {"words": list(interest.words)} for interest in one.interests],
+        "acts": dict(one.acts),
+        "sources": [{"title": title, "liked": liked, "disliked": not_} for title, liked, not_ in one.sources],
+        "line": _number(one.line),
+    }
+
+
+def doctor(checks: Sequence[Check]) -> Document:
+    """`doctor`: checks [{name, state, advice}]; an empty advice means that all is well"""
+    return {"checks": [asdict(check) for check in checks]}
+
+
+def _time(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None
+
+
+def _number(value: float) -> float | None:
+    return value if isfinite(value) else None

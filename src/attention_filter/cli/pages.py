@@ -1,0 +1,241 @@
+"""A ranked list, one item, and why it stands where it stands, as a person reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.rule import Rule as Line
+from rich.table import Table
+from rich.text import Text
+
+from attention_filter.cli.drawing import adding_up, bar, clean, highlighted, one_line, signed
+from attention_filter.digest import age
+from attention_filter.personal.ranking import LABELS
+from attention_filter.personal.tray import ENOUGH_LIKES, KEEP
+from attention_filter.types import Feedback, Item, Ranked, Reason, Rule, Sign
+
+if TYPE_CHECKING:
+    from attention_filter.store.search import Hit
+    from attention_filter.why import Carrier, Explanation
+
+SHOWN_CARRIERS = 8
+STRONGEST_WORDS = 5
+NOT_FROM_HISTORY = ("fresh", "source", "popular", "rules")
+# A term where a list has room for a few words only.
+SHORT = {
+    "interests": "your interests",
+    "themes": "its theme",
+    "topics": "its topic",
+    "near": "close to what you liked",
+    "said": "what you said",
+    "fresh": "fresh",
+    "source": "rare source",
+    "popular": "popular",
+    "rules": "your rules",
+}
+
+
+def in_colour(console: Console) -> bool:
+    """Whether a coloured ground would be seen."""
+    return console.color_system is not None and not console.no_color
+
+
+def ranked_list(items: Sequence[Ranked], now: datetime, language: str) -> Table:
+    """The items, best first: id, bar, score, title; below it source, age, language, interest, largest reason."""
+    largest = max((abs(one.score) for one in items), default=0.0)
+    table = Table.grid(padding=(0, 1))
+    table.add_column(justify="right", no_wrap=True, min_width=4)
+    table.add_column(no_wrap=True)
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(overflow="fold")
+    for one in items:
+        about = Text(one_line(one.item.entry.title) or "(no title)", "bold")
+        about.append("\n")
+        about.append(" · ".join(_below(one, now, language)), "not bold dim")
+        table.add_row(
+            Text(str(one.item.id), "cyan"), Text(bar(one.score, largest, 6), "green"), signed(one.score), about
+        )
+    return table
+
+
+def _below(one: Ranked, now: datetime, language: str) -> list[str]:
+    """What stands below a title."""
+    parts = origin(one.item, now, language)
+    parts += [f"+{len(one.story)} in this story"] if one.story else []
+    parts += ["pinned by your rule"] if one.pinned else []
+    parts += [f"“{one_line(one.interest, 36)}”"] if one.interest else []
+    if one.tray:
+        parts.append(one_line(one.tray))
+    elif reason := largest_reason(one):
+        about = f" “{one_line(reason.detail, 40)}”" if reason.detail and reason.detail != one.interest else ""
+        parts.append(f"{SHORT.get(reason.term, reason.term)}{about} {signed(reason.value)}")
+    return parts
+
+
+def origin(item: Item, now: datetime, language: str = "") -> list[str]:
+    """Source, age and, when it is not the reader's, language."""
+    parts = [one_line(item.source_title, 28), age(item.date, now)]
+    return [*parts, item.entry.lang] if item.entry.lang not in ("und", language) else parts
+
+
+def largest_reason(one: Ranked) -> Reason | None:
+    """The reason that did most for where the item stands: up for a score above zero, down for one below."""
+    side = 1 if one.score >= 0 else -1
+    best = max(one.reasons, key=lambda reason: side * reason.value, default=None)
+    return best if best is not None and side * best.value > 0 else None
+
+
+def whole_item(item: Item, act: Sign | None, now: datetime) -> Group:
+    """The item's clean text, with where it comes from."""
+    entry = item.entry
+    lines = [" · ".join([*origin(item, now, "und"), f"{item.date.astimezone():%Y-%m-%d %H:%M}"])]
+    lines += [f"by {one_line(', '.join(entry.authors))}"] if entry.authors else []
+    lines += [f"tags: {one_line(', '.join(entry.tags))}"] if entry.tags else []
+    lines += [clean(entry.url)] if entry.url else []
+    lines += [f"you: {act}"] if act else []
+    title = Text.assemble((f"{item.id} ", "cyan"), (one_line(entry.title) or "(no title)", "bold"))
+    text = clean(entry.text).strip() or "(no text; follow the link)"
+    return Group(title, Text("\n".join(lines), "dim"), Text(), Text(text))
+
+
+def hits(found: Sequence[Hit], now: datetime, language: str) -> Group:
+    """What a search found, with the words marked where they stand."""
+    parts: list[RenderableType] = []
+    for hit in found:
+        title = Text.assemble((f"{hit.item.id:>4} ", "cyan"), (one_line(hit.item.entry.title) or "(no title)", "bold"))
+        title.append(f"  {' · '.join(origin(hit.item, now, language))}", "dim")
+        snippet = Text()
+        done = 0
+        for start, end in hit.marks:
+            if start >= done:
+                snippet.append(_flat(hit.snippet[done:start]))
+                snippet.append(_flat(hit.snippet[start:end]), "bold underline")
+                done = end
+        snippet.append(_flat(hit.snippet[done:]))
+        parts += [title, Padding(snippet, (0, 0, 0, 5))]
+    return Group(*parts)
+
+
+def _flat(text: str) -> str:
+    return clean(text).replace("\n", " ")
+
+
+def explanation(one: Explanation, rules: Sequence[Rule], of_rules: int, now: datetime, colour: bool) -> Group:
+    """Everything about a score: terms, what carried it, words, rules, and what would change it."""
+    head = Text.assemble(
+        (f"{one.ranked.item.id} ", "cyan"), (one_line(one.ranked.item.entry.title) or "(no title)", "bold")
+    )
+    place = f"place {one.rank} of {one.of}" if one.ranked.tray is None else f"in the tray: {one_line(one.ranked.tray)}"
+    parts: list[RenderableType] = [head, Text(" · ".join([*origin(one.ranked.item, now), place]), "dim")]
+    parts += _section("What makes up its score", _terms(one.ranked))
+    if one.carriers:
+        parts += _section("What you did and said that carried it", _carried(one))
+    if one.words:
+        text = highlighted(one.text, [(w.start, w.end, w.value) for w in one.words], colour)
+        parts += _section("Its words (marked: those that carried most)", Group(text, Text(), _word_sum(one)))
+    if of_rules:
+        parts += _section("Your rules", _rules(rules, of_rules))
+    if one.changes:
+        parts += _section("What would change it", _changes(one))
+    return Group(*parts)
+
+
+def _section(title: str, body: RenderableType) -> list[RenderableType]:
+    return [Text(f"\n{title}", "bold"), Padding(body, (0, 0, 0, 2))]
+
+
+def sum_table(rows: Sequence[tuple[str, float, str]], total: float, name: str) -> Table:
+    """Named parts with signed bars, and the sum that the shown numbers add up to."""
+    table = Table.grid(padding=(0, 1))
+    table.add_column(max_width=46, overflow="fold")
+    table.add_column(no_wrap=True)
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(overflow="fold")
+    largest = max((abs(value) for _, value, _ in rows), default=0.0)
+    for (what, value, detail), shown in zip(rows, adding_up([v for _, v, _ in rows], total), strict=True):
+        table.add_row(one_line(what), Text(bar(value, largest), "green"), signed(shown), Text(detail, "dim"))
+    table.add_row(Line(style="dim"), Line(style="dim"), Line(style="dim"))
+    table.add_row(Text(name, "bold"), "", Text(signed(total), "bold"))
+    return table
+
+
+def _terms(one: Ranked) -> Table:
+    rows = [
+        (
+            LABELS.get(reason.term, reason.term),
+            reason.value,
+            f"“{one_line(reason.detail, 40)}”" if reason.detail else "",
+        )
+        for reason in one.reasons
+    ]
+    return sum_table(rows, one.score, "score")
+
+
+def _carried(one: Explanation) -> Table:
+    shown, others = one.carriers[:SHOWN_CARRIERS], one.carriers[SHOWN_CARRIERS:]
+    rows = [(carrier_name(carrier), carrier.value, "") for carrier in shown]
+    if others:
+        rows.append((f"{len(others)} others", sum(carrier.value for carrier in others), ""))
+    rows.append(("less what a usual item has from them", one.baseline, ""))
+    rest = [reason for reason in one.ranked.reasons if reason.term in NOT_FROM_HISTORY]
+    rows.append((", ".join(LABELS[reason.term] for reason in rest), sum(reason.value for reason in rest), ""))
+    return sum_table(rows, one.ranked.score, "score")
+
+
+def carrier_name(carrier: Carrier, most: int = 32) -> str:
+    """What a person would call it: an interest, or an act on an item."""
+    name = f"“{one_line(carrier.name, most)}”"
+    return f"interest {name}" if carrier.sign is None else f"{carrier.sign} of {carrier.key} {name}"
+
+
+def _word_sum(one: Explanation) -> Text:
+    by_word: dict[str, float] = {}
+    for word in one.words:
+        name = clean(one.text[word.start : word.end]).casefold()
+        by_word[name] = by_word.get(name, 0.0) + word.value
+    strongest = sorted(by_word.items(), key=lambda pair: -abs(pair[1]))[:STRONGEST_WORDS]
+    named = ", ".join(f"{name} {signed(value)}" for name, value in strongest)
+    words = sum(word.value for word in one.words)
+    carried = sum(carrier.value for carrier in one.carriers)
+    shown = adding_up([words, one.rest], carried)
+    return Text(
+        f"strongest: {named}\n"
+        f"{len(one.words)} words {signed(shown[0])}, the rest of the text {signed(shown[1])}; "
+        f"what you did and said {signed(carried)}"
+    )
+
+
+def _rules(holding: Sequence[Rule], of_rules: int) -> Text:
+    if not holding:
+        return Text(f"none of your {of_rules} holds for it")
+    return Text("\n".join(f"rule {rule.id} holds: {one_line(str(rule))}" for rule in holding))
+
+
+def _changes(one: Explanation) -> Table:
+    table = Table.grid(padding=(0, 1))
+    table.add_column(overflow="fold")
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(justify="right", no_wrap=True)
+    table.add_row(Text("as it is", "dim"), signed(one.ranked.score), f"place {one.rank}")
+    for change in one.changes:
+        table.add_row(one_line(change.what, 52), signed(change.score), f"place {change.rank}")
+    return table
+
+
+def promise(count: int, shown: int, acts: Sequence[Feedback]) -> str:
+    """What the reader may rely on, and how an item comes back."""
+    wanted = sum(act.sign in (Sign.LIKE, Sign.SAVE, Sign.READ) for act in acts)
+    held = (
+        f"Checked on the {wanted} items that you liked, saved or read."
+        if wanted >= ENOUGH_LIKES
+        else f"That can be checked from {ENOUGH_LIKES} liked, saved or read items on ({wanted} so far); until then "
+        "the least fitting quarter lies here."
+    )
+    return (
+        f"{count} items lie in the tray, {shown} shown. You are promised {100 * KEEP:.0f} % of what you would read. "
+        f"{held} Nothing is deleted: attention search looks here too, attention like ID brings its kind back."
+    )

@@ -1,0 +1,207 @@
+"""What deserves attention: read, show, why, tray, search, digest."""
+
+from __future__ import annotations
+
+import locale
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from attention_filter.cli.session import (
+    AsJson,
+    Limit,
+    aside,
+    find_source,
+    hint,
+    item_ids,
+    opened,
+    print_json,
+    screen,
+    waiting,
+    write,
+)
+
+if TYPE_CHECKING:
+    from attention_filter.app import Filter
+    from attention_filter.reading import Selection
+
+PANEL = "Read"
+From = Annotated[str | None, typer.Option("--source", "-s", help="Only this source: its id or a part of its title.")]
+Since = Annotated[str | None, typer.Option("--since", help="Only items since then: 12h, 2d, yesterday, 2026-11-20.")]
+Lang = Annotated[str | None, typer.Option("--lang", help="Only this language: en, zh, …")]
+Explore = Annotated[
+    float | None, typer.Option("--explore", min=0, max=1, help="0: only the best; 1: as varied as can be.")
+]
+Which = Annotated[str, typer.Argument(metavar="ID", help="The number before its title.")]
+
+
+def read(
+    ctx: typer.Context,
+    limit: Limit = 15,
+    source: From = None,
+    since: Since = None,
+    lang: Lang = None,
+    explore: Explore = None,
+    as_json: AsJson = False,
+) -> None:
+    """What deserves your attention, the best first, with reasons.
+
+    A bar shows the score against the best of the list; dotted bars are scores below zero.
+    """
+    from attention_filter.cli import documents, pages
+
+    with opened(ctx) as filter:
+        wanted = selection(filter, source, since, lang)
+        items = filter.stream(limit, wanted, explore)
+        if as_json:
+            print_json(documents.stream(items))
+        elif items:
+            screen().print(pages.ranked_list(items, filter.clock(), own_language()))
+            hint(f"attention why {items[0].item.id} explains a place · like, dislike, save, hide ID teach the filter")
+        else:
+            screen().print(_nothing(filter, any((source, since, lang))))
+
+
+def selection(filter: Filter, source: str | None, since: str | None, lang: str | None) -> Selection:
+    """The options as a selection; UsageError for one that makes no sense."""
+    from attention_filter.cli import moments
+    from attention_filter.reading import Selection
+
+    return Selection(
+        source=find_source(filter.store.sources(), source).id if source else None,
+        since=moments.since(since, filter.clock().astimezone()) if since else None,
+        lang=lang.lower() if lang else None,
+    )
+
+
+def own_language() -> str:
+    """The language of the reader's surroundings, which need not be named beside an item."""
+    chosen = os.environ.get("LC_ALL") or os.environ.get("LC_MESSAGES") or os.environ.get("LANG") or ""
+    code = locale.normalize(chosen).partition("_")[0].lower()
+    return code if len(code) == 2 else "en"
+
+
+def _nothing(filter: Filter, narrowed: bool) -> str:
+    """Why the list is empty, and what to do about it."""
+    if not filter.store.sources():
+        return "Nothing to read yet: attention add URL, then attention fetch (attention demo shows how it works)"
+    if not filter.store.count_items():
+        return "Nothing to read yet: attention fetch reads what you follow"
+    if narrowed:
+        return "No unread item fits; attention read shows all of them"
+    return "You have read all there is; attention fetch looks for more, attention tray shows what was filtered away"
+
+
+def show(ctx: typer.Context, which: Which, as_json: AsJson = False) -> None:
+    """An item's text, and where it comes from."""
+    from attention_filter.cli import documents, pages
+
+    (number,) = item_ids([which])
+    with opened(ctx) as filter:
+        item = filter.item(number)
+        act = next((one.sign for one in filter.store.feedback() if one.item == number), None)
+        if as_json:
+            print_json(documents.whole_item(item, act))
+        else:
+            screen().print(pages.whole_item(item, act, filter.clock()))
+
+
+def why(
+    ctx: typer.Context,
+    which: Which,
+    no_words: Annotated[
+        bool, typer.Option("--no-words", help="Leave the words out; they take a second, since they need the model.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Why an item stands where it stands, in numbers that add up."""
+    from attention_filter.cli import documents, pages
+    from attention_filter.personal.rules import applies
+
+    (number,) = item_ids([which])
+    with opened(ctx) as filter:
+        item, rules = filter.item(number), filter.rules()
+        with waiting("Weighing every word"):
+            found = filter.why(number, with_words=not no_words)
+        holding = [rule for rule in rules if applies(rule, item, filter.clock())]
+        if as_json:
+            print_json(documents.explanation(found, holding))
+        else:
+            console = screen()
+            colour = pages.in_colour(console)
+            console.print(pages.explanation(found, holding, len(rules), filter.clock(), colour))
+
+
+def tray(
+    ctx: typer.Context,
+    limit: Limit = 15,
+    source: From = None,
+    since: Since = None,
+    lang: Lang = None,
+    as_json: AsJson = False,
+) -> None:
+    """What was filtered away, and why; the closest call first."""
+    from attention_filter.cli import documents, pages
+    from attention_filter.personal.tray import KEEP
+
+    with opened(ctx) as filter:
+        items, count = filter.tray(limit, selection(filter, source, since, lang))
+        if as_json:
+            print_json(documents.tray(items, count, KEEP))
+        elif items:
+            screen().print(pages.ranked_list(items, filter.clock(), own_language()))
+            screen().print(f"\n{pages.promise(count, len(items), filter.store.feedback())}")
+        else:
+            screen().print("The tray is empty: nothing was filtered away")
+
+
+def search(
+    ctx: typer.Context,
+    words: Annotated[
+        list[str],
+        typer.Argument(metavar="WORDS", help='All must occur; "in quotes" one after the other; -word must not.'),
+    ],
+    limit: Limit = 15,
+    as_json: AsJson = False,
+) -> None:
+    """Find items by their words, also in the tray and among the read."""
+    from attention_filter.cli import documents, pages
+
+    query = " ".join(
+        f'"{word}"' if " " in word and '"' not in word and not word.startswith("-") else word for word in words
+    )
+    with opened(ctx) as filter:
+        found = filter.search(query, limit)
+        if as_json:
+            print_json(documents.found(query, found))
+        elif found:
+            screen().print(pages.hits(found, filter.clock(), own_language()))
+        else:
+            screen().print(f"Nothing found for {query}")
+
+
+def digest(
+    ctx: typer.Context,
+    html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write one HTML page instead.")] = None,
+    limit: Limit = 20,
+    source: From = None,
+    since: Since = None,
+    lang: Lang = None,
+    as_json: AsJson = False,
+) -> None:
+    """The stream to read or send: plain text, or one HTML page."""
+    from attention_filter import digest as pages
+    from attention_filter.cli import documents
+    from attention_filter.cli.drawing import clean
+
+    with opened(ctx) as filter:
+        items, now = filter.stream(limit, selection(filter, source, since, lang)), filter.clock()
+    if as_json:
+        print_json(documents.stream(items))
+    if html is not None:
+        write(html, pages.digest_html(items, title="What deserves your attention", now=now))
+        aside().print(f"Wrote {len(items)} items to {html}")
+    elif not as_json:
+        print(clean(pages.digest_text(items, now)))

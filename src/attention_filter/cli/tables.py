@@ -1,0 +1,129 @@
+"""Sources, rules, interests, the profile and the rest as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from math import isfinite
+from typing import TYPE_CHECKING
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from attention_filter.cli.documents import health
+from attention_filter.cli.drawing import clean, one_line, signed
+from attention_filter.digest import age
+from attention_filter.types import Interest, Rule, Source
+
+if TYPE_CHECKING:
+    from attention_filter.app import Check
+    from attention_filter.exchange import ProfileSummary
+    from attention_filter.intake import Fetched
+
+_MARKS = {"ok": ("✓ ok", "green"), "new": ("· new", ""), "muted": ("– muted", "dim"), "trouble": ("! trouble", "red")}
+
+
+def sources(all_of_them: Sequence[Source], now: datetime) -> Table:
+    """One line a source, and its last error below it."""
+    table = plain("id", "", "source", "items", "read", "next try")
+    table.columns[2].ratio = 1
+    for column in (0, 3):
+        table.columns[column].justify = "right"
+    for one in all_of_them:
+        mark, style = _MARKS[health(one)]
+        name = Text(one_line(one.title or one.url), "bold")
+        name.append(f"  {one_line(one.folder)}" if one.folder else "", "not bold dim")
+        if one.last_error and health(one) in ("trouble", "muted"):
+            times = f" ({one.failures} times in a row)" if one.failures > 1 else ""
+            name.append(f"\n{one_line(one.last_error)}{times}", "not bold")
+        read = f"{age(one.last_fetched, now)} ago" if one.last_fetched else "never"
+        table.add_row(Text(str(one.id), "cyan"), Text(mark, style), name, str(one.items), read, _next_try(one, now))
+    return table
+
+
+def _next_try(one: Source, now: datetime) -> str:
+    if one.muted:
+        return "–"
+    if one.next_try is None or one.next_try <= now:
+        return "due"
+    return f"in {age(now, one.next_try)}"
+
+
+def interests(all_of_them: Sequence[Interest]) -> Table:
+    table = plain("id", "weight", "interest")
+    table.columns[0].justify = table.columns[1].justify = "right"
+    for one in all_of_them:
+        text = Text("not: " if one.weight < 0 else "", "bold").append(one_line(one.text), "not bold")
+        table.add_row(Text(str(one.id), "cyan"), f"{one.weight:+g}", text)
+    return table
+
+
+def rules(all_of_them: Sequence[Rule]) -> Table:
+    table = plain("id", "rule")
+    table.columns[0].justify = "right"
+    for one in all_of_them:
+        table.add_row(Text(str(one.id), "cyan"), one_line(str(one)))
+    return table
+
+
+def fetched(done: Sequence[Fetched]) -> Group:
+    """What was read: totals, and a line for every source with something left out."""
+    lines = []
+    for one in done:
+        if one.problems:
+            more = f" and {len(one.problems) - 1} more" if len(one.problems) > 1 else ""
+            lines.append(Text(f"{one_line(one.source.title or one.source.url)}: {one_line(one.problems[0])}{more}"))
+    read = sum(one.error is None for one in done)
+    totals = [f"{read} of {len(done)} sources read", f"{sum(one.new for one in done)} new items"]
+    totals += [f"{changed} changed"] if (changed := sum(one.changed for one in done)) else []
+    totals += [f"{unchanged} unchanged"] if (unchanged := sum(one.not_modified for one in done)) else []
+    return Group(*lines, Text(", ".join(totals)))
+
+
+def profile(one: ProfileSummary) -> Group:
+    """What was learned, in words a person can check."""
+    parts: list[Table | Text] = []
+    if one.interests:
+        table = plain("id", "weight", "interest, and the words that your history gave it", "claims")
+        table.columns[0].justify = table.columns[1].justify = table.columns[3].justify = "right"
+        table.columns[2].ratio = 1
+        for interest in one.interests:
+            text = Text(one_line(interest.text), "bold").append(
+                f"\n{one_line(', '.join(interest.words)) or '(nothing yet)'}", "not bold"
+            )
+            table.add_row(Text(str(interest.id), "cyan"), f"{interest.weight:+g}", text, str(interest.items))
+        parts.append(table)
+    else:
+        parts.append(Text('No interests yet: attention interests add "what you care about"\n'))
+    acts = ", ".join(f"{count} {sign}" for sign, count in one.acts.items())
+    parts.append(Text(f"What you did: {acts or 'nothing yet'}"))
+    if one.sources:
+        table = plain("source", "liked", "disliked")
+        for title, liked, disliked in one.sources:
+            table.add_row(one_line(title), str(liked), str(disliked))
+        parts.append(table)
+    if isfinite(one.line):
+        parts.append(Text(f"Items below {signed(one.line)} go to the tray."))
+    return Group(*parts)
+
+
+def doctor(checks: Sequence[Check]) -> Table:
+    table = Table.grid(padding=(0, 1))
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(ratio=1)
+    for check in checks:
+        mark = Text("! look", "red") if check.advice else Text("✓ ok", "green")
+        state = Text(clean(check.state)).append(f"\n{clean(check.advice)}" if check.advice else "", "bold")
+        table.add_row(mark, check.name, state)
+    return table
+
+
+def plain(*headers: str) -> Table:
+    """A table with a line under its headers and no other lines."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="dim")
+    for header in headers:
+        table.add_column(header, overflow="fold")
+    return table

