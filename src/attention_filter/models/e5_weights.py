@@ -6,8 +6,9 @@ the tensors. Vectors are float32. Matrices are Q4_0: blocks of 32 weights, each 
 whose low halves are weights 0–15 and high halves weights 16–31, value = d · (nibble − 8).
 
 Nothing is unpacked that is not needed: the word table (96 of the 118 million weights) stays in the mapped file
-and only the rows of the words at hand become numbers. So there is nothing worth caching: opening the file and
-building the tokenizer takes less time than reading a converted copy would (benchmarks/encode.py shows both).
+and only the rows of the words at hand become numbers. No converted copy is cached, since it
+would save nothing that can be felt: nearly all the time goes into the tokenizer, which takes as long to read from
+a tokenizer.json as to build (0.7–0.9 s; benchmarks/encode.py --start).
 """
 
 from __future__ import annotations

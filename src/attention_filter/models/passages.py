@@ -14,8 +14,8 @@ from math import ceil, log1p, sqrt
 
 from attention_filter.words import CJK, words
 
-# Over Reuters texts of up to 1,500 characters (190 tokens in the mean, 100–400) the passage's vector keeps, by
-# benchmarks/encode.py --data, a centred cosine to the whole text's of .87 at 96, .91 at 128, .95 at 192.
+# Over Reuters texts of 300 to 1,500 characters (217 tokens in the mean) the passage's vector keeps a centred cosine
+# to the whole text's of .85 at 96, .89 at 128, .94 at 192, .97 at 256 (benchmarks/encode.py --passages).
 BUDGET = 192  # tokens, about
 _LEAD = 0.5  # of the budget: the part that the first sentences take without a contest
 _PLACE = 0.5  # the first sentence's bonus, in units of the best score; it falls off as 1 / (1 + place)
