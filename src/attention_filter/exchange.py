@@ -12,7 +12,6 @@ from pydantic import BaseModel, ValidationError
 
 from attention_filter.errors import DataError
 from attention_filter.personal.features import SLOTS
-from attention_filter.personal.ranking import WORD_WEIGHT
 from attention_filter.reading import Reading
 from attention_filter.store.store import Store
 from attention_filter.types import Rule, RuleAction, Sign
@@ -85,7 +84,7 @@ class _Document(BaseModel):
 
 
 def summarise(reading: Reading) -> ProfileSummary:
-    """What was learned: per interest the words that carry it, per source what was liked."""
+    """What was learned: per interest the words of the past items it claimed, per source what was liked."""
     store = reading.store
     history = reading.profile.history
     acts = store.feedback()
@@ -102,10 +101,11 @@ def summarise(reading: Reading) -> ProfileSummary:
         words: list[str] = []
         claimed = 0
         if head is not None and head.words is not None and len(stated):
-            weights = head.words[[row]].tocoo()
-            best = np.argsort(-weights.data * WORD_WEIGHT)[:WORDS_SHOWN]
-            words = [names[int(slot)] for slot in weights.coords[1][best] if int(slot) in names]
-            claimed = int(((head.a.argmax(0) == row) & ~history.statement).sum())
+            own = np.flatnonzero((head.a.argmax(0) == row) & ~history.statement)
+            claimed = len(own)
+            weights = (head.a[row] * history.weight)[own] @ history.features.words[own]
+            best = [int(slot) for slot in np.argsort(-weights)[:WORDS_SHOWN] if weights[slot] > 0]
+            words = [names[slot] for slot in best if slot in names]
         learned.append(
             LearnedInterest(interest.id, interest.text, interest.weight, tuple(dict.fromkeys(words)), claimed)
         )

@@ -92,9 +92,7 @@ def explain_item(reading: Reading, item_id: int, encoder: Encoder | None) -> Exp
     )
 
 
-def _words(
-    reading: Reading, one: Ranked, row: Features, encoder: Encoder | None
-) -> tuple[str, tuple[Word, ...]]:
+def _words(reading: Reading, one: Ranked, row: Features, encoder: Encoder | None) -> tuple[str, tuple[Word, ...]]:
     from attention_filter.models.passages import passage
 
     text = passage(one.item.entry.title, one.item.entry.text)

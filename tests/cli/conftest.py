@@ -91,8 +91,9 @@ def attention(capsys: pytest.CaptureFixture[str]) -> Attention:
     return call
 
 
-def write_items(path: Path, items: list[tuple[str, str, str]] = ITEMS) -> Path:
-    lines = [{"id": key, "title": title, "text": text} for key, title, text in items]
+def written(path: Path) -> Path:
+    """The ten items as a JSONL file."""
+    lines = [{"id": key, "title": title, "text": text} for key, title, text in ITEMS]
     path.write_text("\n".join(json.dumps(line, ensure_ascii=False) for line in lines), encoding="utf-8")
     return path
 
@@ -104,7 +105,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("attention_filter.models.encoder.load_encoder", lambda name: HashedWords())
         db = str(folder / "attention.db")
-        assert run(["--db", db, "add", str(write_items(folder / "news.jsonl"))]) == 0
+        assert run(["--db", db, "add", str(written(folder / "news.jsonl"))]) == 0
         assert run(["--db", db, "interests", "add", "compilers of programming languages"]) == 0
         assert run(["--db", db, "fetch"]) == 0
         assert run(["--db", db, "backup", str(folder / "whole.db")]) == 0

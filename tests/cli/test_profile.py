@@ -41,6 +41,7 @@ def test_the_profile_is_shown_in_words(attention, news, id_of):
     assert set(document) == {"interests", "acts", "sources", "line"}
     assert document["acts"] == {"like": 1}
     assert set(document["interests"][0]) == {"id", "text", "weight", "words", "items"}
+    assert "garbage" in document["interests"][0]["words"]  # what the history brought, not what was said
     out = attention("profile").out
     assert "compilers of programming languages" in out
     assert "1 like" in out

@@ -153,7 +153,7 @@ def test_ctrl_c_ends_with_130(attention, monkeypatch):
 
 def test_ctrl_c_ends_a_fetch_that_waits_for_a_slow_server(attention, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as server:
-        host = "127.0.0.1:{}".format(server.getsockname()[1])
+        host = f"127.0.0.1:{server.getsockname()[1]}"
         outlines = "".join(f'<outline xmlUrl="http://{host}/{n}"/>' for n in range(20))
         (tmp_path / "slow.opml").write_text(f"<opml><body>{outlines}</body></opml>", encoding="utf-8")
         attention("import", "slow.opml")
@@ -173,10 +173,12 @@ def test_ctrl_c_ends_a_fetch_that_waits_for_a_slow_server(attention, tmp_path):
     assert time.perf_counter() - started < 10
 
 
-@pytest.mark.parametrize("command", ["--version", "--help"])
-def test_a_reader_of_the_output_who_has_seen_enough_is_no_error(command):
-    command = [sys.executable, "-c", f"from attention_filter.cli import main; main(['{command}'])"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+@pytest.mark.parametrize("option", ["--version", "--help"])
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_of_the_output_who_has_seen_enough_is_no_error(option, unbuffered):
+    command = [sys.executable, "-c", f"from attention_filter.cli import main; main(['{option}'])"]
+    env = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.close()

@@ -2,6 +2,7 @@
 
 import json
 from datetime import datetime
+from random import Random
 
 import pytest
 
@@ -21,6 +22,21 @@ def test_read_lists_the_best_first_with_bar_score_source_and_reason(attention, n
     assert max(map(len, lines)) <= 80
     scores = [item["score"] for item in attention("read", "--explore", "0", "--json").json["items"]]
     assert scores == sorted(scores, reverse=True)
+
+
+def test_the_ranking_does_not_depend_on_the_order_of_arrival(attention, tmp_path):
+    words = ["wind", "sun", "grid", "coal", "tram", "rail", "cup", "goal", "pie", "leek", "rust", "code", "heap"]
+    chance = Random(1)  # more items than themes, so that themes are learned
+    lines = [json.dumps({"id": n, "title": f"T{n}", "text": " ".join(chance.choices(words, k=8))}) for n in range(60)]
+    scores = []
+    for name, ordered in (("a", lines), ("b", lines[::-1])):
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(ordered), "utf-8")
+        attention("--db", f"{name}.db", "add", f"{name}.jsonl")
+        attention("--db", f"{name}.db", "interests", "add", "grid of sun and wind")
+        attention("--db", f"{name}.db", "fetch")
+        listed = attention("--db", f"{name}.db", "read", "--json", "-n", "60").json["items"]
+        scores.append({item["title"]: item["score"] for item in listed})
+    assert scores[0] == pytest.approx(scores[1], abs=1e-4)  # a second lies between
 
 
 def test_read_as_json_has_the_documented_keys_and_reasons_that_sum_to_the_score(attention, news):
@@ -53,8 +69,12 @@ def test_a_hostile_title_cannot_steer_the_terminal(attention, news, tmp_path):
     (tmp_path / "bad.jsonl").write_text(json.dumps(line), encoding="utf-8")
     attention("add", "bad.jsonl")
     attention("fetch")
-    shown = [attention(command, *more).out for command, *more in (["read"], ["search", "rust"], ["digest"])]
-    for text in shown:
+    (tmp_path / "me.json").write_text(
+        json.dumps({"attention_filter_profile": 1, "interests": [{"text": "rust \x1b[2J[bold]:smile:"}]}), "utf-8"
+    )
+    attention("profile", "import", "me.json")
+    for command in (["read"], ["search", "rust"], ["digest"], ["interests"], ["profile"]):
+        text = attention(*command).out
         assert "[bold]:smile:" in text
         assert not set("\x1b\x07\u202e") & set(text)
 

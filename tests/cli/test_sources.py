@@ -47,6 +47,13 @@ def test_an_opml_list_goes_in_and_comes_out(attention, feeds, tmp_path):
     assert "attention import list.opml" in attention("add", "list.opml").err
 
 
+def test_a_list_without_titles_takes_those_of_the_feeds(attention, feeds, tmp_path):
+    (tmp_path / "list.opml").write_text(f'<opml><body><outline xmlUrl="{feeds.feed_urls[3]}"/></body></opml>', "utf-8")
+    attention("import", "list.opml")
+    attention("fetch")
+    assert attention("sources", "--json").json["sources"][0]["title"] == "Planet Lambda Lane"
+
+
 def test_a_failing_source_is_named_the_rest_goes_on_and_sources_shows_it(attention, feeds, tmp_path):
     (tmp_path / "list.opml").write_text(
         f'<opml><body><outline text="Gone" xmlUrl="{feeds.url}none"/>'
@@ -89,6 +96,7 @@ def test_a_source_is_muted_unmuted_and_removed_by_a_part_of_its_title(attention,
     attention("sources", "mute", "news")
     assert attention("sources", "--json").json["sources"][0]["health"] == "muted"
     assert "– muted" in attention("sources").out
+    assert attention("fetch").out == "All sources are muted; attention sources unmute SOURCE\n"
     attention("sources", "unmute", "NEWS")
     assert attention("sources", "list", "--json").json["sources"][0]["health"] == "ok"
     attention("sources", "remove", "1")

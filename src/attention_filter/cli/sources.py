@@ -127,7 +127,9 @@ def _report(done: list[Fetched], followed: list[Source]) -> None:
     from attention_filter.cli.drawing import one_line
 
     if not done:
-        screen().print("No source is due yet; attention fetch --all reads them now")
+        all_muted = all(source.muted for source in followed)
+        advice = "attention sources unmute SOURCE" if all_muted else "attention fetch --all reads them now"
+        screen().print(f"{'All sources are muted' if all_muted else 'No source is due yet'}; {advice}")
         return
     now_muted = {source.id for source in followed if source.muted}
     for one in done:

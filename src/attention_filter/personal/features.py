@@ -115,20 +115,23 @@ def take(counts: Counts, rows: Ints) -> Counts:
 
 
 def similarity(left: Features, right: Features, word_weight: float) -> Floats:
-    """The kernel: cosine of meaning + `word_weight` × cosine of words, (n, m), for every pair of rows."""
+    """The kernel: cosine of meaning + `word_weight` × cosine of words, (n, m), for every pair of rows.
+
+    The words are laid out dense over those of `right`, WORDS_AT_ONCE of its rows at a time: three times as fast as
+    sparse by sparse, at (words of those rows) × WORDS_AT_ONCE numbers.
+    """
     kernel = left.meaning @ right.meaning.T
-    if word_weight:
-        for start in range(0, len(right), WORDS_AT_ONCE):
-            part = slice(start, start + WORDS_AT_ONCE)
-            kernel[:, part] += word_weight * word_cosines(left, right[part])
+    for start in range(0, len(right) if word_weight else 0, WORDS_AT_ONCE):
+        words = right.words[start : start + WORDS_AT_ONCE]
+        slots = np.unique(words.indices)
+        dense = np.ascontiguousarray(words[:, slots].toarray().T) * np.float32(word_weight)
+        kernel[:, start : start + WORDS_AT_ONCE] += left.words[:, slots] @ dense
     return kernel
 
 
 def word_cosines(left: Features, right: Features) -> Floats:
-    """Cosine of the words for every pair of rows, (n, m). Dense over the words of `right`: three times as fast as
-    sparse by sparse, at (words of `right`) × m numbers of memory."""
-    slots = np.unique(right.words.indices)
-    return np.asarray(left.words[:, slots] @ right.words[:, slots].toarray().T.copy(), np.float32)
+    """Cosine of the words alone for every pair of rows, (n, m)."""
+    return np.asarray((left.words @ right.words.T).toarray(), np.float32)
 
 
 def to_bytes(background: Background) -> bytes:

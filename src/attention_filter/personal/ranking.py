@@ -142,6 +142,7 @@ def raw_terms(
     if not len(history):
         return {}
     terms = attention_terms(profile, candidates, cached)
+
     kernel = similarity(candidates, history.features, WORD_WEIGHT)  # (n, m)
     terms["near"] = _near(kernel, near_weights(history))
     if history.statement.any():

@@ -1,0 +1,332 @@
+"""`attention evaluate ranking`: the filter beside simpler rankings, on logs of what people read.
+
+Answers cannot leak: what ranks (`rank_clicks`, `rank_profiles`) is never handed the labels of what it ranks, and
+the click rates that an impression may use come from training impressions before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import torch
+from threadpoolctl import threadpool_limits
+
+from attention_filter.encodings import TextEncoder, encode_cached
+from attention_filter.errors import DataError
+from attention_filter.logs import ClickLog, Impression, LogItem, ProfileSet, Situation, read_mind, read_profiles
+from attention_filter.models.passages import passage
+from attention_filter.personal import baselines
+from attention_filter.personal.evaluate import FILTER, Result, Section, measure
+from attention_filter.personal.features import Background, Counts, Features, Floats, Ints, make_background, stack, take
+from attention_filter.personal.feedback import STATEMENT, History, act_weight
+from attention_filter.personal.ranking import make_profile, score
+from attention_filter.settings import cache_folder
+from attention_filter.sources.clean import detect_language
+from attention_filter.types import Sign
+from attention_filter.words import count_terms
+
+Progress = Callable[[str, int, int], None]  # what is being done, how much of it is done, of how much
+Scores = dict[str, np.ndarray]  # {method: (n candidates,)}
+
+CLICK_MEASURES = ("auc", "mrr", "ndcg@5", "ndcg@10")
+PROFILE_MEASURES = ("auc", "ndcg@10")
+PRIOR = 20  # impressions at the overall click rate that each item is taken to have had
+COUNTED = 4_000  # characters of a text whose words are counted
+
+
+def evaluate_mind(
+    items: Path, train: Path, test: Path, encoder: TextEncoder, *, progress: Progress | None = None, seed: int = 0
+) -> Result:
+    """Rank each impression of `test`, with the click rates of `train`. DataError names the file and the line."""
+    log = _only_what_is_read(read_mind(items, train, test))
+    texts = _encode(log.items, encoder, progress)
+    scores = rank_clicks(log, texts, encoder.id, progress=progress, seed=seed)
+    labels = [impression.labels for impression in log.test]
+    marks = measure(labels, scores, CLICK_MEASURES)
+    n = len(log.test)
+    return Result((Section("", np.zeros(n, np.int64), np.arange(n), marks),), seed)
+
+
+def evaluate_profiles(folder: Path, encoder: TextEncoder, *, progress: Progress | None = None, seed: int = 0) -> Result:
+    """Rank the candidates of each situation. A section without situations is left out."""
+    data = read_profiles(folder)
+    texts = _encode(data.items, encoder, progress)
+    said = _encode_statements(statements_of(data), texts, encoder)
+    scores = rank_profiles(data, texts, said, encoder.id, progress=progress, seed=seed)
+    sections = []
+    for name, stated in (("with_statements", True), ("without_statements", False)):
+        rows = [i for i, situation in enumerate(data.situations) if situation.with_statements is stated]
+        if rows:
+            chosen = [data.situations[i] for i in rows]
+            marks = measure([s.labels for s in chosen], [scores[i] for i in rows], PROFILE_MEASURES)
+            groups, readers = np.array([s.k for s in chosen]), np.array([s.reader for s in chosen])
+            sections.append(Section(name, groups, readers, marks))
+    return Result(tuple(sections), seed)
+
+
+@dataclass(frozen=True)
+class Texts:
+    """n texts, ready to be compared: `vectors` (n, d), not centred, their words and languages."""
+
+    vectors: Floats
+    counts: Counts
+    langs: tuple[str, ...]
+
+
+def _encode(items: Sequence[LogItem], encoder: TextEncoder, progress: Progress | None) -> Texts:
+    passages = [passage(item.title, item.text) for item in items]
+    return Texts(
+        _vectors(passages, encoder, progress),
+        _counts([count_terms(item.text[:COUNTED], item.title) for item in items]),
+        tuple(item.lang for item in items),
+    )
+
+
+def _encode_statements(texts: Sequence[str], items: Texts, encoder: TextEncoder) -> Texts:
+    """A statement is in the language of the items, or, when those have several, in the one it looks like."""
+    langs = set(items.langs)
+    only = next(iter(langs)) if len(langs) == 1 else None
+    return Texts(
+        _vectors(texts, encoder, None) if texts else items.vectors[:0],
+        _counts([count_terms(text) for text in texts]),
+        tuple(only or detect_language(text) for text in texts),
+    )
+
+
+def _vectors(texts: Sequence[str], encoder: TextEncoder, progress: Progress | None) -> Floats:
+    def advance(done: int, total: int) -> None:
+        if progress:
+            progress("encoding", done, total)
+
+    return encode_cached(encoder, texts, cache_folder() / "encodings", advance)
+
+
+def _counts(rows: Sequence[np.ndarray]) -> Counts:
+    """Rows of term counts (words.COUNTS) as one."""
+    start = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)
+    together = np.concatenate([*rows, count_terms("")])
+    return Counts(start, together["id"].copy(), together["count"].copy())
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What the methods know without feedback, learned from items that are nobody's answer."""
+
+    background: Background
+    bm25: baselines.Bm25
+    others: Features  # unlabelled items, in random order
+    features: Features  # of all items
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a method may see of a situation with n candidates: everything but the answers."""
+
+    history: History
+    statements: Counts
+    rows: Ints  # (n,) the candidates among the items
+    candidates: Features
+    words: Counts
+    dates: np.ndarray  # (n,) in seconds, NaN where unknown
+    chance: tuple[int, int]  # the seed of the random ranking
+    popularity: np.ndarray | None = None  # (n,) standardised
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """The arrays are small, so threads only wait for one another: on a busy machine that took twenty times as long."""
+    import scipy.linalg  # noqa: F401  threadpoolctl limits only libraries that are loaded already
+    import sklearn.svm  # noqa: F401
+
+    threads = torch.get_num_threads()  # torch has a count of its own, which it sets when first asked
+    torch.set_num_threads(1)
+    try:
+        with threadpool_limits(1):
+            yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+@_one_thread()
+def rank_clicks(
+    log: ClickLog, texts: Texts, model: str, *, progress: Progress | None = None, seed: int = 0
+) -> list[Scores]:
+    """Every method's scores for the news of each test impression."""
+    read = [rows for impression in log.train for rows in (impression.history, impression.candidates)]
+    free = np.unique(np.concatenate(read)).astype(np.int64)  # the background: what the training log knows of
+    ground = _ground(model, texts, free, seed)
+    none_said = take(texts.counts, np.zeros(0, np.int64))
+    clicks = Clicks(log.train, len(log.items))
+    out = []
+    for number, impression in enumerate(log.test):
+        clicks.count_until(impression.time)
+        rows, past = impression.candidates.astype(np.int64), impression.history.astype(np.int64)
+        task = Task(
+            history=History(
+                ground.features[past],
+                np.full(len(past), act_weight(Sign.LIKE), np.float32),
+                np.zeros(len(past), bool),
+                tuple(past.tolist()),
+            ),
+            statements=none_said,
+            rows=rows,
+            candidates=ground.features[rows],
+            words=take(texts.counts, rows),
+            dates=clicks.first_seen[rows],
+            chance=(seed, number),
+            popularity=clicks.popularity(free)[rows],
+        )
+        out.append(_rank(ground, task))
+        if progress:
+            progress("ranking", number + 1, len(log.test))
+    return out
+
+
+@_one_thread()
+def rank_profiles(
+    data: ProfileSet, texts: Texts, said: Texts, model: str, *, progress: Progress | None = None, seed: int = 0
+) -> list[Scores]:
+    """Every method's scores for the candidates of each situation. `said` are the `statements_of(data)`."""
+    stated = {text: row for row, text in enumerate(statements_of(data))}
+    dates = np.array([item.published.timestamp() if item.published else np.nan for item in data.items])
+    out: dict[int, Scores] = {}
+    for free, numbers in _backgrounds(data):
+        ground = _ground(model, texts, free, seed)
+        interests = ground.background.features(said.vectors, said.counts, said.langs)
+        for number in numbers:
+            situation = data.situations[number]
+            rows = situation.candidates.astype(np.int64)
+            asked = np.array([stated[text] for text in situation.interests], np.int64)
+            task = Task(
+                history=_history(situation, ground.features, interests[asked]),
+                statements=take(said.counts, asked),
+                rows=rows,
+                candidates=ground.features[rows],
+                words=take(texts.counts, rows),
+                dates=dates[rows],
+                chance=(seed, number),
+            )
+            out[number] = _rank(ground, task)
+            if progress:
+                progress("ranking", len(out), len(data.situations))
+    return [out[number] for number in range(len(data.situations))]
+
+
+def statements_of(data: ProfileSet) -> list[str]:
+    """Every statement once."""
+    return list(dict.fromkeys(text for situation in data.situations for text in situation.interests))
+
+
+def _rank(ground: Ground, task: Task) -> Scores:
+    """Every method that has something to go by."""
+    history, candidates = task.history, task.candidates
+    profile = make_profile(ground.background, history)
+    # The logs do not say where an item came from: all share one source.
+    source = np.zeros(len(candidates), np.int64)
+    given = {
+        FILTER: score(profile, candidates, sources=source, popularity=task.popularity).total,
+        "random": baselines.at_random(task.rows, task.chance),
+        "newest first": baselines.newest(task.dates),
+        "popularity": task.popularity,
+        "BM25 of the statements": baselines.bm25(ground.bm25, task.statements, task.words),
+        "TF-IDF + linear SVM per reader": baselines.linear_svm(history, ground.others, candidates),
+        "mean of liked embeddings": baselines.mean_of_likes(history, candidates),
+        "logistic regression on embeddings": baselines.logistic_regression(history, ground.others, candidates),
+    }
+    return {method: scores for method, scores in given.items() if scores is not None}
+
+
+def _ground(model: str, texts: Texts, free: Ints, seed: int) -> Ground:
+    if not len(free):
+        raise DataError("no item is free to learn the background from; add items that are no candidates")
+    counts, langs = take(texts.counts, free), [texts.langs[i] for i in free]
+    background = make_background(model, texts.vectors[free], counts, langs, np.zeros(len(free), np.int64), seed=seed)
+    features = background.features(texts.vectors, texts.counts, texts.langs)
+    order = np.random.default_rng(seed).permutation(free)[: baselines.BACKGROUND_FOR_SVM]
+    return Ground(background, baselines.make_bm25(counts), features[order], features)
+
+
+def _backgrounds(data: ProfileSet) -> Iterator[tuple[Ints, list[int]]]:
+    """(rows of the items that may be used unlabelled, numbers of the situations that may use them).
+
+    Where every item is some reader's candidate, what is free is what is not this reader's own.
+    """
+    everything = np.arange(len(data.items))
+    readers: dict[str, list[int]] = {}
+    for number, situation in enumerate(data.situations):
+        readers.setdefault(situation.reader, []).append(number)
+    shown = {
+        reader: np.unique(np.concatenate([data.situations[number].candidates for number in numbers]))
+        for reader, numbers in readers.items()
+    }
+    free_of_all = np.setdiff1d(everything, np.concatenate([*shown.values(), np.zeros(0, np.int64)]))
+    if not data.per_reader and len(free_of_all):
+        yield free_of_all, list(range(len(data.situations)))
+        return
+    for reader, numbers in readers.items():
+        yield np.setdiff1d(everything, shown[reader]), numbers
+
+
+def _history(situation: Situation, items: Features, interests: Features) -> History:
+    """Likes, dislikes and statements, in the filter's own weights."""
+    likes, dislikes = situation.likes.astype(np.int64), situation.dislikes.astype(np.int64)
+    lengths = len(likes), len(dislikes), len(interests)
+    weights = act_weight(Sign.LIKE), act_weight(Sign.DISLIKE), STATEMENT
+    return History(
+        stack([items[likes], items[dislikes], interests]),
+        np.repeat(weights, lengths).astype(np.float32),
+        np.repeat([False, False, True], lengths),
+        (*likes.tolist(), *dislikes.tolist(), *range(-1, -1 - len(interests), -1)),
+    )
+
+
+class Clicks:
+    """What a log of `impressions`, in time order, has shown of n items up to a time that only moves forward."""
+
+    def __init__(self, impressions: Sequence[Impression], n: int) -> None:
+        self._coming = list(reversed(impressions))
+        self._shown, self._clicked = np.zeros(n), np.zeros(n)
+        self._popularity: np.ndarray | None = None
+        self.first_seen = np.full(n, np.inf)  # in seconds; what was never seen is the newest
+
+    def count_until(self, time: datetime) -> None:
+        """Count the impressions before this time."""
+        while self._coming and self._coming[-1].time < time:
+            impression = self._coming.pop()
+            np.add.at(self._shown, impression.candidates, 1)
+            np.add.at(self._clicked, impression.candidates, impression.labels)
+            for rows in (impression.candidates, impression.history):
+                self.first_seen[rows] = np.minimum(self.first_seen[rows], impression.time.timestamp())
+            self._popularity = None
+
+    def popularity(self, background: Ints) -> np.ndarray:
+        """The logarithm of the smoothed click rate, standardised over the background (n,)."""
+        if self._popularity is None:
+            overall = max(self._clicked.sum(), 1) / max(self._shown.sum(), 1)
+            rate = np.log((self._clicked + PRIOR * overall) / (self._shown + PRIOR))
+            known = rate[background]
+            self._popularity = (rate - known.mean()) / (known.std() or 1.0)
+        return self._popularity
+
+
+def _only_what_is_read(log: ClickLog) -> ClickLog:
+    """The log without the news that nobody was shown, so that it need not be encoded."""
+    impressions = (*log.train, *log.test)
+    used = np.unique(np.concatenate([rows for one in impressions for rows in (one.history, one.candidates)]))
+
+    def renumbered(impression: Impression) -> Impression:
+        history, candidates = (
+            np.searchsorted(used, rows).astype(np.int32) for rows in (impression.history, impression.candidates)
+        )
+        return replace(impression, history=history, candidates=candidates)
+
+    return ClickLog(
+        tuple(log.items[i] for i in used),
+        tuple(renumbered(impression) for impression in log.train),
+        tuple(renumbered(impression) for impression in log.test),
+    )
