@@ -166,7 +166,9 @@ def interest_features(store: Store, background: Background, model: str, interest
     rows = [count_terms(text) for text in texts]
     start = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)
     both = np.concatenate([count_terms(""), *rows])
-    return background.features(vectors, Counts(start, both["id"], both["count"]), [_language(text) for text in texts])
+    return background.features(
+        vectors, Counts(start, both["id"], both["count"]), [_language(text, background) for text in texts]
+    )
 
 
 def place(reading: Reading, wanted: Selection) -> Placed:
@@ -329,7 +331,10 @@ def _scale(store: Store) -> ranking.Scale | None:
     return ranking.Scale(known["mean"], known["deviation"]) if known else None
 
 
-def _language(text: str) -> str:
-    """The language of a short statement; plain ASCII that cannot be told is taken for English."""
-    lang = detect_language(text)
-    return "en" if lang == "und" and text.isascii() else lang
+def _language(text: str, known: Background) -> str:
+    """The language of a short statement. Plain ASCII is in the one language known that may be written so, when there
+    is only one; the detector, with its 100 MB, is asked only when there are several."""
+    spaced = [lang for lang in known.centres if lang not in ("", "zh", "ja", "ko")]
+    if text.isascii() and len(spaced) <= 1:
+        return spaced[0] if spaced else ""
+    return detect_language(text)
