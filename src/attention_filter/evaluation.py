@@ -7,14 +7,13 @@ the click rates that an impression may use come from training impressions before
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 import numpy as np
-import torch
-from threadpoolctl import threadpool_limits
+import scipy.linalg  # noqa: F401  loaded before `one_thread_each` looks for what it can limit
+import sklearn.svm  # noqa: F401
 
 from attention_filter.encodings import TextEncoder, encode_cached
 from attention_filter.errors import DataError
@@ -25,6 +24,7 @@ from attention_filter.personal.evaluate import FILTER, Result, Section, measure
 from attention_filter.personal.features import Background, Counts, Features, Floats, Ints, make_background, stack, take
 from attention_filter.personal.feedback import STATEMENT, History, act_weight
 from attention_filter.personal.ranking import make_profile, score
+from attention_filter.personal.threads import one_thread_each
 from attention_filter.settings import cache_folder
 from attention_filter.sources.clean import detect_language
 from attention_filter.types import Sign
@@ -137,22 +137,7 @@ class Task:
     popularity: np.ndarray | None = None  # (n,) standardised
 
 
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """The arrays are small, so threads only wait for one another: on a busy machine that took twenty times as long."""
-    import scipy.linalg  # noqa: F401  threadpoolctl limits only libraries that are loaded already
-    import sklearn.svm  # noqa: F401
-
-    threads = torch.get_num_threads()  # torch has a count of its own, which it sets when first asked
-    torch.set_num_threads(1)
-    try:
-        with threadpool_limits(1):
-            yield
-    finally:
-        torch.set_num_threads(threads)
-
-
-@_one_thread()
+@one_thread_each()
 def rank_clicks(
     log: ClickLog, texts: Texts, model: str, *, progress: Progress | None = None, seed: int = 0
 ) -> list[Scores]:
@@ -187,7 +172,7 @@ def rank_clicks(
     return out
 
 
-@_one_thread()
+@one_thread_each()
 def rank_profiles(
     data: ProfileSet, texts: Texts, said: Texts, model: str, *, progress: Progress | None = None, seed: int = 0
 ) -> list[Scores]:

@@ -24,6 +24,7 @@ from scipy import sparse
 
 from attention_filter.personal.features import Background, Features, Floats, similarity
 from attention_filter.personal.feedback import History
+from attention_filter.personal.threads import in_parts, one_thread_each
 
 TEMPERATURE = 0.1  # τ
 WORD_WEIGHT = 2.0  # of the words' cosine beside the meaning's
@@ -88,6 +89,7 @@ class Scores:
     terms: Mapping[str, np.ndarray]
 
 
+@one_thread_each()
 def make_profile(background: Background, history: History, scale: Scale | None = None) -> Profile:
     """The profile of a reader. Without `scale`, it is measured on the background's sample and frozen."""
     profile = Profile(background, history, _heads(background, history), scale or Scale({}, {}))
@@ -100,6 +102,7 @@ def make_profile(background: Background, history: History, scale: Scale | None =
     return Profile(background, history, profile.heads, Scale(mean, deviation))
 
 
+@one_thread_each()
 def read_outs(profile: Profile, candidates: Features) -> dict[str, Floats]:
     """h_k(c) of each head, {name: (n, K)}. Those of the finer heads depend on the background alone: cache them."""
     return {head.name: _weights(candidates.meaning, head.prototypes, "keys") for head in profile.heads}
@@ -134,6 +137,7 @@ def score(
     return Scores(total, terms)
 
 
+@one_thread_each()
 def raw_terms(
     profile: Profile, candidates: Features, cached: Mapping[str, Floats] | None = None
 ) -> dict[str, np.ndarray]:
@@ -141,21 +145,25 @@ def raw_terms(
     history = profile.history
     if not len(history):
         return {}
-    terms = attention_terms(profile, candidates, cached)
 
-    kernel = similarity(candidates, history.features, WORD_WEIGHT)  # (n, m)
-    terms["near"] = _near(kernel, near_weights(history))
-    if history.statement.any():
-        terms["said"] = _said(kernel[:, history.statement], history.weight[history.statement])
-    return terms
+    def part(rows: slice) -> dict[str, np.ndarray]:
+        some = candidates[rows]
+        terms = _attention(profile, some, rows, cached)
+        kernel = similarity(some, history.features, WORD_WEIGHT)  # (n, m)
+        terms["near"] = _near(kernel, near_weights(history))
+        if history.statement.any():
+            terms["said"] = _said(kernel[:, history.statement], history.weight[history.statement])
+        return terms
+
+    return in_parts(part, len(candidates))
 
 
+@one_thread_each()
 def attention_terms(
     profile: Profile, candidates: Features, cached: Mapping[str, Floats] | None = None
 ) -> dict[str, np.ndarray]:
     """s_h(c) of each head, {name: float64 (n,)}; `cached` is what `read_outs` returned for these candidates."""
-    cached = cached if cached is not None else read_outs(profile, candidates)
-    return {head.name: _attention(head, candidates, cached[head.name]) for head in profile.heads}
+    return in_parts(lambda rows: _attention(profile, candidates[rows], rows, cached), len(candidates))
 
 
 def near_weights(history: History) -> Floats:
@@ -163,6 +171,7 @@ def near_weights(history: History) -> Floats:
     return np.clip(2 * history.weight, -1, 1).astype(np.float32)
 
 
+@one_thread_each()
 def held_out(profile: Profile) -> np.ndarray:
     """What each row of the history would score if it were not in it: float64 (m,), the scale held."""
     history = profile.history
@@ -181,6 +190,7 @@ def held_out(profile: Profile) -> np.ndarray:
     return total
 
 
+@one_thread_each()
 def shares(profile: Profile, candidate: Features) -> dict[str, np.ndarray]:
     """Each past item's part of each term of one candidate, {term: float64 (m,)}, before standardising.
 
@@ -206,6 +216,7 @@ def shares(profile: Profile, candidate: Features) -> dict[str, np.ndarray]:
     return out
 
 
+@one_thread_each()
 def claims(profile: Profile, candidates: Features) -> np.ndarray:
     """Which stated interest claims each candidate: its row in the history, or -1 (n,).
 
@@ -225,6 +236,7 @@ def claims(profile: Profile, candidates: Features) -> np.ndarray:
     return np.where(wanted & (kernel[np.arange(len(best)), best] > bar[best]), rows[best], -1)
 
 
+@one_thread_each()
 def matrices(profile: Profile, items: Features) -> tuple[Floats, Floats]:
     """A and H over the stated interests (K) and n items, both (K, n): who claims an item, where an interest looks."""
     interests = profile.history.features[profile.history.statement].meaning
@@ -252,11 +264,18 @@ def _head(name: str, prototypes: Floats, history: History, *, count_words: bool)
     return Head(name, prototypes, a, weighted @ meaning, words)
 
 
-def _attention(head: Head, candidates: Features, read_out: Floats) -> np.ndarray:
-    reply = candidates.meaning @ head.learned.T  # U_k·c, (n, K)
-    if head.words is not None:
-        reply = reply + WORD_WEIGHT * (candidates.words @ head.words.T).toarray()
-    return np.asarray(np.einsum("nk,nk->n", read_out, reply), np.float64)
+def _attention(
+    profile: Profile, some: Features, rows: slice, cached: Mapping[str, Floats] | None
+) -> dict[str, np.ndarray]:
+    """s_h(c) of `some` candidates, which are `rows` of the cached read-outs."""
+    out = {}
+    for head in profile.heads:
+        read_out = cached[head.name][rows] if cached else _weights(some.meaning, head.prototypes, "keys")
+        reply = some.meaning @ head.learned.T  # U_k·c, (n, K)
+        if head.words is not None:
+            reply = reply + WORD_WEIGHT * (some.words @ head.words.T).toarray()
+        out[head.name] = np.asarray(np.einsum("nk,nk->n", read_out, reply), np.float64)
+    return out
 
 
 def _weights(query: Floats, key: Floats, normalize: Literal["keys", "queries"]) -> Floats:
