@@ -1,0 +1,160 @@
+"""Attention tile by tile: no matrix larger than one tile exists, forward or backward.
+
+Parts of one row are merged by their log-sum-exps; the backward pass computes each tile anew from the whole row's
+log-sum-exp (Dao et al. 2022, algorithms 1 and 4). Memory is that of query, key, value, output and one tile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from attention_filter.attention.kernels import accuracy, as_bias, mix, mix_backward, same_width
+
+Index = slice | Tensor  # a slice is a view, a tensor (m,) of distinct positions is a copy
+
+
+@dataclass(frozen=True)
+class Tile:
+    """Rows and columns of the matrix; `mask` makes the tile's bool mask, broadcast to (batch, heads, rows, columns)."""
+
+    rows: Index
+    columns: Index
+    mask: Callable[[], Tensor] | None = None
+
+
+class HasTiles(Protocol):
+    """What `masks.Mask` is to this module."""
+
+    def tiles(self, queries: int, keys: int, block: int = ...) -> Iterable[Tile]: ...
+
+
+def shortened(index: Tensor) -> Index:
+    """The slice that a sorted run of positions is, else the positions.
+
+    >>> shortened(torch.tensor([3, 4, 5]))
+    slice(3, 6, None)
+    """
+    first, last = int(index[0]), int(index[-1])
+    return slice(first, last + 1) if last - first + 1 == len(index) else index
+
+
+def attend_masked(
+    query: Tensor, key: Tensor, value: Tensor, mask: HasTiles, *, scale: float | None = None, block: int = 128
+) -> Tensor:
+    """`attend(query, key, value, mask.dense(Q, K))` without the dense mask: (batch, heads, Q, V)."""
+    return attend_tiles(query, key, value, [list(mask.tiles(query.size(-2), key.size(-2), block))], scale=scale)
+
+
+def attend_tiles(
+    query: Tensor, key: Tensor, value: Tensor, passes: list[list[Tile]], *, scale: float | None = None
+) -> Tensor:
+    """Softmax attention over the union of the tiles, (batch, heads, Q, V); they must not overlap.
+
+    The tiles of one pass have different rows; a row that several passes hold is merged.
+    """
+    scale = query.size(-1) ** -0.5 if scale is None else scale
+    width = value.size(-1)
+    out: Tensor = _Tiled.apply(*same_width(query, key, value), scale, passes)  # type: ignore[no-untyped-call]
+    return out[..., :width]
+
+
+def forward_tiles(
+    query: Tensor, key: Tensor, value: Tensor, scale: float, passes: list[list[Tile]]
+) -> tuple[Tensor, Tensor]:
+    """The output (batch, heads, Q, V) and the rows' log-sum-exp (batch, heads, Q)."""
+    kind = accuracy(query) if len(passes) > 1 else query.dtype
+    out = value.new_zeros(*query.shape[:-1], value.size(-1), dtype=kind)
+    log_sum = query.new_full(query.shape[:-1], float("-inf"), dtype=accuracy(query))
+    for number, tiles in enumerate(passes):
+        for tile in tiles:
+            bias = as_bias(tile.mask() if tile.mask else None, None, query)
+            part, part_sum = mix(
+                _take(query, tile.rows), _take(key, tile.columns), _take(value, tile.columns), bias, scale
+            )
+            if number:
+                part, part_sum = merge(_take(out, tile.rows), _take(log_sum, tile.rows, -1), part, part_sum)
+            _put(out, tile.rows, part)
+            _put(log_sum, tile.rows, part_sum, -1)
+    return out.to(query.dtype), log_sum
+
+
+def backward_tiles(
+    grad: Tensor,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    out: Tensor,
+    log_sum: Tensor,
+    scale: float,
+    passes: list[list[Tile]],
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Gradients to query, key and value; `out` and `log_sum` are those of whole rows."""
+    kind = accuracy(query)
+    d_query, d_key, d_value = (
+        torch.zeros_like(t, dtype=kind, memory_format=torch.contiguous_format) for t in (query, key, value)
+    )
+    for tile in (tile for tiles in passes for tile in tiles):
+        bias = as_bias(tile.mask() if tile.mask else None, None, query)
+        rows = (_take(t, tile.rows) for t in (grad, query))
+        columns = (_take(t, tile.columns) for t in (key, value))
+        (g, q), (k, v) = rows, columns
+        pull = mix_backward(g, q, k, v, _take(out, tile.rows), _take(log_sum, tile.rows, -1), bias, scale)
+        _add(d_query, tile.rows, pull[0])
+        _add(d_key, tile.columns, pull[1])
+        _add(d_value, tile.columns, pull[2])
+    return d_query.to(query.dtype), d_key.to(key.dtype), d_value.to(value.dtype)
+
+
+def merge(out: Tensor, log_sum: Tensor, more: Tensor, more_sum: Tensor) -> tuple[Tensor, Tensor]:
+    """Two parts of the same rows as one: each weighs as its share of the exponentials.
+
+    >>> out, total = merge(torch.ones(1, 1), torch.zeros(1), torch.zeros(1, 1), torch.zeros(1))
+    >>> out.tolist(), total.exp().tolist()
+    ([[0.5]], [2.0])
+    """
+    total = torch.logaddexp(log_sum, more_sum)
+    whole = total.masked_fill(total.isneginf(), float("inf"))  # a row without any key stays zero
+    share, more_share = ((part - whole).exp().unsqueeze(-1) for part in (log_sum, more_sum))
+    return out * share + more * more_share, total
+
+
+class _Tiled(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, query, key, value, scale, passes):  # type: ignore[no-untyped-def]
+        out, log_sum = forward_tiles(query, key, value, scale, passes)
+        ctx.save_for_backward(query, key, value, out, log_sum)
+        ctx.scale, ctx.passes = scale, passes
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad):  # type: ignore[no-untyped-def]
+        query, key, value, out, log_sum = ctx.saved_tensors
+        gradients = backward_tiles(grad.contiguous(), query, key, value, out, log_sum, ctx.scale, ctx.passes)
+        return *gradients, None, None
+
+
+def _take(tensor: Tensor, index: Index, axis: int = -2) -> Tensor:
+    if isinstance(index, slice):
+        return tensor[..., index, :] if axis == -2 else tensor[..., index]
+    return tensor.index_select(axis, index)
+
+
+def _put(tensor: Tensor, index: Index, part: Tensor, axis: int = -2) -> None:
+    if isinstance(index, slice):
+        _take(tensor, index, axis).copy_(part)
+    else:
+        tensor.index_copy_(axis, index, part.to(tensor.dtype))
+
+
+def _add(tensor: Tensor, index: Index, part: Tensor) -> None:
+    if isinstance(index, slice):
+        _take(tensor, index).add_(part)
+    else:
+        tensor.index_add_(-2, index, part.to(tensor.dtype))
