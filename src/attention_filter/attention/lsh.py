@@ -83,7 +83,7 @@ def _sorted_by_bucket(query: Tensor, kept: Tensor, settings: Settings) -> tuple[
     turned = query.unsqueeze(0) @ rotations
     buckets = torch.cat([turned, -turned], -1).argmax(-1) if settings.buckets > 1 else turned[..., 0].long() * 0
     buckets = buckets.masked_fill(~kept[:, None, :], settings.buckets)  # padding goes last
-    order = buckets.sort(-1, stable=True).indices
+    order = buckets.sort(stable=True, dim=-1).indices
     ranks = torch.empty_like(order).scatter_(-1, order, torch.arange(order.size(-1)).expand_as(order).contiguous())
     return order, torch.stack([buckets, ranks // settings.chunk])
 
