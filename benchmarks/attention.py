@@ -153,7 +153,7 @@ def precision_and_rows(n: int, repeat: int) -> dict[str, object]:
 
 
 def in_a_process(arguments: list[str], limit: float) -> dict[str, object] | None:
-    done = subprocess.run(  # noqa: S603
+    done = subprocess.run(
         [sys.executable, __file__, *arguments], capture_output=True, text=True, timeout=limit, check=False
     )
     if done.returncode:

@@ -166,11 +166,11 @@ def unmerged(out, log_sum, more, more_sum):
 
 def own_log_sum(grad, query, key, value, out, log_sum, bias, scale):
     """A tile's gradients as if the tile were the whole row."""
-    own = kernels.mix(query, key, value, bias, scale)
-    return kernels.mix_backward(grad, query, key, value, *own, bias, scale)
+    out, log_sum = kernels.mix(query, key, value, bias, scale, kernels.empty_rows(bias))
+    return kernels.mix_backward(grad, query, key, value, out, kernels.closed(log_sum), bias, scale)
 
 
-def without_shift(query, key, value, bias, scale):
+def without_shift(query, key, value, bias, scale, empty=None):
     """The second pass of A·V forgets the columns' sums: what remains is normalised over the keys."""
     return kernels.mix(query, key, value, None, scale)
 

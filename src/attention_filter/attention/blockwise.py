@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from attention_filter.attention.kernels import accuracy, as_bias, mix, mix_backward, same_width
+from attention_filter.attention.kernels import accuracy, as_bias, closed, empty_rows, mix, mix_backward, same_width
 
 Index = slice | Tensor  # a slice is a view, a tensor (m,) of distinct positions is a copy
 
@@ -71,12 +71,12 @@ def forward_tiles(
     kind = accuracy(query) if len(passes) > 1 else query.dtype
     out = value.new_zeros(*query.shape[:-1], value.size(-1), dtype=kind)
     log_sum = query.new_full(query.shape[:-1], float("-inf"), dtype=accuracy(query))
+    biases = _Biases(query)
     for number, tiles in enumerate(passes):
         for tile in tiles:
-            bias = as_bias(tile.mask() if tile.mask else None, None, query)
-            part, part_sum = mix(
-                _take(query, tile.rows), _take(key, tile.columns), _take(value, tile.columns), bias, scale
-            )
+            bias, empty = biases(tile)
+            q, k, v = _take(query, tile.rows), _take(key, tile.columns), _take(value, tile.columns)
+            part, part_sum = mix(q, k, v, bias, scale, empty)
             if number:
                 part, part_sum = merge(_take(out, tile.rows), _take(log_sum, tile.rows, -1), part, part_sum)
             _put(out, tile.rows, part)
@@ -94,16 +94,16 @@ def backward_tiles(
     scale: float,
     passes: list[list[Tile]],
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Gradients to query, key and value; `out` and `log_sum` are those of whole rows."""
+    """Gradients to query, key and value; `out` and the `closed` `log_sum` are those of whole rows."""
     kind = accuracy(query)
     d_query, d_key, d_value = (
         torch.zeros_like(t, dtype=kind, memory_format=torch.contiguous_format) for t in (query, key, value)
     )
+    biases = _Biases(query)
     for tile in (tile for tiles in passes for tile in tiles):
-        bias = as_bias(tile.mask() if tile.mask else None, None, query)
-        rows = (_take(t, tile.rows) for t in (grad, query))
-        columns = (_take(t, tile.columns) for t in (key, value))
-        (g, q), (k, v) = rows, columns
+        bias, _ = biases(tile)
+        g, q = _take(grad, tile.rows), _take(query, tile.rows)
+        k, v = _take(key, tile.columns), _take(value, tile.columns)
         pull = mix_backward(g, q, k, v, _take(out, tile.rows), _take(log_sum, tile.rows, -1), bias, scale)
         _add(d_query, tile.rows, pull[0])
         _add(d_key, tile.columns, pull[1])
@@ -119,16 +119,32 @@ def merge(out: Tensor, log_sum: Tensor, more: Tensor, more_sum: Tensor) -> tuple
     ([[0.5]], [2.0])
     """
     total = torch.logaddexp(log_sum, more_sum)
-    whole = total.masked_fill(total.isneginf(), float("inf"))  # a row without any key stays zero
-    share, more_share = ((part - whole).exp().unsqueeze(-1) for part in (log_sum, more_sum))
+    share, more_share = ((part - closed(total)).exp().unsqueeze(-1) for part in (log_sum, more_sum))
     return out * share + more * more_share, total
+
+
+class _Biases:
+    """The tiles' masks as biases; neighbours that share one mask tensor share the bias."""
+
+    def __init__(self, query: Tensor) -> None:
+        self._query = query
+        self._mask: Tensor | None = None
+        self._bias: tuple[Tensor | None, Tensor | None] = (None, None)
+
+    def __call__(self, tile: Tile) -> tuple[Tensor | None, Tensor | None]:
+        """The bias and its empty rows."""
+        mask = tile.mask() if tile.mask else None
+        if mask is not self._mask:
+            bias = as_bias(mask, None, self._query)
+            self._mask, self._bias = mask, (bias, empty_rows(bias))
+        return self._bias
 
 
 class _Tiled(torch.autograd.Function):
     @staticmethod
     def forward(ctx, query, key, value, scale, passes):  # type: ignore[no-untyped-def]
         out, log_sum = forward_tiles(query, key, value, scale, passes)
-        ctx.save_for_backward(query, key, value, out, log_sum)
+        ctx.save_for_backward(query, key, value, out, closed(log_sum))
         ctx.scale, ctx.passes = scale, passes
         return out
 

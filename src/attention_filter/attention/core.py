@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from attention_filter.attention.kernels import accuracy, as_bias, mix, mix_backward, same_width
+from attention_filter.attention.kernels import accuracy, as_bias, closed, empty_rows, mix, mix_backward, same_width
 
 
 @overload
@@ -114,11 +114,11 @@ def weight_rows(
     if normalize == "keys":
         return _weights(logits, chosen_mask, chosen_bias, -1)
     q, k, _, added, batch = _align(query, key, key, as_bias(mask, bias, query))
-    _, totals = mix(k, q, q, None if added is None else added.mT, scale)  # (b, h, K)
-    totals = totals.masked_fill(totals.isneginf(), float("inf"))
+    turned = None if added is None else added.mT
+    _, totals = mix(k, q, q, turned, scale, empty_rows(turned))  # (b, h, K)
     added = as_bias(chosen_mask, chosen_bias, query)
     logits = logits if added is None else logits + added
-    return (logits - totals.view(*batch, 1, -1)).exp().to(query.dtype)
+    return (logits - closed(totals).view(*batch, 1, -1)).exp().to(query.dtype)
 
 
 def _weights(logits: Tensor, mask: Tensor | None, bias: Tensor | None, axis: int) -> Tensor:
@@ -169,9 +169,10 @@ class _Claim(torch.autograd.Function):
     @staticmethod
     def forward(ctx, query, key, value, bias, scale):  # type: ignore[no-untyped-def]
         turned = None if bias is None else bias.mT
-        _, columns = mix(key, query, query, turned, scale)  # (b, h, K)
-        shift = -columns.masked_fill(columns.isneginf(), float("inf")).unsqueeze(-2)
-        out, log_mass = mix(query, key, value, shift if bias is None else bias + shift, scale)
+        _, columns = mix(key, query, query, turned, scale, empty_rows(turned))  # (b, h, K)
+        columns = closed(columns)
+        shifted = -columns.unsqueeze(-2) if bias is None else bias - columns.unsqueeze(-2)
+        out, log_mass = mix(query, key, value, shifted, scale, empty_rows(shifted))
         ctx.save_for_backward(query, key, value, bias, columns)
         ctx.scale = scale
         return out * log_mass.exp().unsqueeze(-1).to(out.dtype)

@@ -46,11 +46,26 @@ def same_width(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tenso
     return q, k, v
 
 
-def mix(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, scale: float) -> tuple[Tensor, Tensor]:
+def empty_rows(bias: Tensor | None) -> Tensor | None:
+    """Rows (…, Q) that may see no key at all; None when there are none."""
+    if bias is None:
+        return None
+    empty = bias.isneginf().all(-1)
+    return empty if bool(empty.any()) else None
+
+
+def closed(log_sum: Tensor) -> Tensor:
+    """Log-sum-exps with +∞ for rows that see nothing, so that exp(s − log_sum) is 0 there instead of NaN."""
+    return log_sum.masked_fill(log_sum.isneginf(), float("inf"))
+
+
+def mix(
+    query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, scale: float, empty: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """Softmax attention over the keys of one tile, and each row's log-sum-exp.
 
     All are (batch, heads, length, dim), `bias` broadcasts to (batch, heads, Q, K). Returns (batch, heads, Q, V) and
-    (batch, heads, Q); a row without any allowed key gets zeros and −∞.
+    (batch, heads, Q); a row without any allowed key, named in `empty` (`empty_rows(bias)`), gets zeros and −∞.
 
     >>> out, log_sum = mix(torch.zeros(1, 1, 1, 2), torch.zeros(1, 1, 4, 2), torch.ones(1, 1, 4, 2), None, 1.0)
     >>> out.tolist(), log_sum.exp().tolist()
@@ -64,7 +79,7 @@ def mix(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, scale: f
     bias = bias.expand(*bias.shape[:-2], query.size(-2), key.size(-2))
     bias = bias.view((1,) * (4 - bias.ndim) + bias.shape)
     out, log_sum = _forward(query, key, value, attn_mask=bias, scale=scale)
-    return out, log_sum.masked_fill(bias.isneginf().all(-1), float("-inf"))  # the kernel writes 0 there
+    return out, log_sum if empty is None else log_sum.masked_fill(empty, float("-inf"))  # the kernel writes 0 there
 
 
 def mix_backward(
@@ -79,10 +94,9 @@ def mix_backward(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Gradients of `mix` to query, key and value.
 
-    When the tile is a part of a longer row, `out` and `log_sum` are those of the whole row: the gradients are then
-    this tile's exact part of the whole.
+    `log_sum` is `closed`. When the tile is a part of a longer row, `out` and `log_sum` are those of the whole row:
+    the gradients are then this tile's exact part of the whole.
     """
-    log_sum = log_sum.masked_fill(log_sum.isneginf(), float("inf"))  # exp(s − ∞) = 0 for rows that see nothing
     if not is_fused(query, value) or 0 in key.shape:
         return mix_backward_plainly(grad, query, key, value, out, log_sum, bias, scale)
     if bias is not None:
@@ -96,7 +110,7 @@ def mix_plainly(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, 
     """The obvious twin of `mix`, for every device and shape."""
     logits = _logits(query, key, bias, scale)
     log_sum = logits.logsumexp(-1)
-    weights = (logits - log_sum.masked_fill(log_sum.isneginf(), float("inf")).unsqueeze(-1)).exp()
+    weights = (logits - closed(log_sum).unsqueeze(-1)).exp()
     return (weights @ value.to(weights.dtype)).to(value.dtype), log_sum
 
 

@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from attention_filter.attention.blockwise import merge
-from attention_filter.attention.kernels import accuracy, mix, mix_backward, same_width
+from attention_filter.attention.kernels import accuracy, closed, empty_rows, mix, mix_backward, same_width
 
 SELF = -5e4  # logit of a token for itself
 
@@ -95,11 +95,12 @@ class _Rounds(torch.autograd.Function):
         log_sum = query.new_full(query.shape[:-1], float("-inf"), dtype=accuracy(query))
         for number in range(settings.rounds):
             chunks = _chunks(query, key, value, order[number], settings.chunk)
-            part, part_sum = mix(*chunks, _bias(number, kept, order, places, settings, query), scale)
+            bias = _bias(number, kept, order, places, settings, query)
+            part, part_sum = mix(*chunks, bias, scale, empty_rows(bias))
             part, part_sum = _unsorted(part, order[number]), _unsorted(part_sum.unsqueeze(-1), order[number])
             out, log_sum = merge(out, log_sum, part, part_sum.squeeze(-1))
         out = out.to(value.dtype)
-        ctx.save_for_backward(query, key, value, kept, order, places, out, log_sum)
+        ctx.save_for_backward(query, key, value, kept, order, places, out, closed(log_sum))
         ctx.scale, ctx.settings = scale, settings
         return out
 

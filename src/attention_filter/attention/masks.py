@@ -20,10 +20,14 @@ Columns = Callable[[int, int, int], Tensor | None]  # first row, one past the la
 
 @dataclass(frozen=True)
 class Mask:
-    """`allows` decides every pair; `columns` bounds what a run of rows may look at (None: anything)."""
+    """`allows` decides every pair; `columns` bounds what a run of rows may look at (None: anything).
+
+    `relative` says that only the distance between the two matters, so that tiles in a row share one mask.
+    """
 
     allows: Allows
     columns: Columns
+    relative: bool = False
 
     def __and__(self, other: Mask) -> Mask:
         def columns(first: int, last: int, keys: int) -> Tensor | None:
@@ -32,14 +36,20 @@ class Mask:
                 return theirs if mine is None else mine
             return mine[torch.isin(mine, theirs)]
 
-        return Mask(lambda rows, columns: self.allows(rows, columns) & other.allows(rows, columns), columns)
+        def allows(rows: Tensor, columns: Tensor) -> Tensor:
+            return self.allows(rows, columns) & other.allows(rows, columns)
+
+        return Mask(allows, columns, self.relative and other.relative)
 
     def __or__(self, other: Mask) -> Mask:
         def columns(first: int, last: int, keys: int) -> Tensor | None:
             mine, theirs = self.columns(first, last, keys), other.columns(first, last, keys)
             return None if mine is None or theirs is None else _distinct(torch.cat([mine, theirs]))
 
-        return Mask(lambda rows, columns: self.allows(rows, columns) | other.allows(rows, columns), columns)
+        def allows(rows: Tensor, columns: Tensor) -> Tensor:
+            return self.allows(rows, columns) | other.allows(rows, columns)
+
+        return Mask(allows, columns, self.relative and other.relative)
 
     def dense(self, queries: int, keys: int) -> Tensor:
         """The whole matrix, bool (…, Q, K): what the mask means.
@@ -53,17 +63,28 @@ class Mask:
 
     def tiles(self, queries: int, keys: int, block: int = 128) -> Iterator[Tile]:
         """The parts of the matrix that can hold an allowed pair, `block` rows at a time."""
-        shift = keys - queries
+        shift, known = keys - queries, dict[tuple[int, int, int], Tensor]()
         for first in range(0, queries, block):
             last = min(first + block, queries)
             columns = self.columns(first + shift, last + shift, keys)
             if columns is None or len(columns):
                 positions = torch.arange(keys) if columns is None else columns
                 rows = torch.arange(first + shift, last + shift)
-                yield Tile(slice(first, last), shortened(positions), self._tile_mask(rows, positions))
+                yield Tile(slice(first, last), shortened(positions), self._tile_mask(rows, positions, known))
 
-    def _tile_mask(self, rows: Tensor, columns: Tensor) -> Callable[[], Tensor]:
-        return lambda: self.allows(rows.unsqueeze(1), columns.unsqueeze(0))
+    def _tile_mask(
+        self, rows: Tensor, columns: Tensor, known: dict[tuple[int, int, int], Tensor]
+    ) -> Callable[[], Tensor]:
+        def mask() -> Tensor:
+            if not self.relative or isinstance(shortened(columns), Tensor):
+                return self.allows(rows.unsqueeze(1), columns.unsqueeze(0))
+            shape = (int(rows[0] - columns[0]), len(rows), len(columns))
+            if shape not in known:
+                known.clear()  # only the latest is kept: neighbours are alike
+                known[shape] = self.allows(rows.unsqueeze(1), columns.unsqueeze(0))
+            return known[shape]
+
+        return mask
 
 
 def _span(first: int, last: int, keys: int) -> Tensor:
@@ -81,7 +102,7 @@ def everything() -> Mask:
 
 def causal() -> Mask:
     """A query sees itself and what came before: j ≤ i."""
-    return Mask(lambda rows, columns: columns <= rows, lambda first, last, keys: _span(0, last, keys))
+    return Mask(lambda rows, columns: columns <= rows, lambda first, last, keys: _span(0, last, keys), relative=True)
 
 
 def band(before: int, after: int = 0) -> Mask:
@@ -95,6 +116,7 @@ def band(before: int, after: int = 0) -> Mask:
     return Mask(
         lambda rows, columns: (columns >= rows - before) & (columns <= rows + after),
         lambda first, last, keys: _span(first - before, last + after, keys),
+        relative=True,
     )
 
 

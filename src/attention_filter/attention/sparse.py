@@ -11,6 +11,7 @@ Cost O(n · (l + n/l)), least at l = √n; exact.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -89,10 +90,19 @@ def _residue(rest: int, n: int, stride: int, keep: Tensor | None) -> Iterator[Ti
 
 
 def _far(rows: slice, columns: slice, stride: int, keep: Tensor | None) -> Callable[[], Tensor]:
+    first, last, count = rows.start // stride, (rows.stop - 1) // stride + 1, (columns.stop - 1) // stride + 1
+
     def mask() -> Tensor:
-        i = torch.arange(rows.start, rows.stop, stride).unsqueeze(1)
-        j = torch.arange(columns.start, columns.stop, stride).unsqueeze(0)
-        apart = i - j > stride
-        return apart if keep is None else apart & padding(keep, rows_too=True).allows(i, j)
+        apart = _two_apart(first, last, count)
+        if keep is None:
+            return apart
+        i, j = torch.arange(rows.start, rows.stop, stride), torch.arange(columns.start, columns.stop, stride)
+        return apart & padding(keep, rows_too=True).allows(i.unsqueeze(1), j.unsqueeze(0))
 
     return mask
+
+
+@lru_cache(maxsize=4)
+def _two_apart(first: int, last: int, count: int) -> Tensor:
+    """The mask of rows first … last − 1 and the first `count` columns, in strides; the same for every residue."""
+    return torch.arange(first, last).unsqueeze(1) - torch.arange(count) >= 2
