@@ -35,14 +35,17 @@ def test_columns_never_leave_out_an_allowed_pair():
         dense = mask.dense(20, 20)
         covered = torch.zeros_like(dense)
         for tile in mask.tiles(20, 20, 6):
-            rows = torch.arange(20)[tile.rows]
-            columns = torch.arange(20)[tile.columns]
-            covered[..., rows.unsqueeze(1), columns.unsqueeze(0)] = True
+            rows, columns = torch.arange(20)[tile.rows], torch.arange(20)[tile.columns]
+            for number in range(tile.repeat):
+                shift = number * tile.step
+                covered[..., (rows + shift).unsqueeze(1), columns + shift] = True
         assert (covered | ~dense).all()
 
 
 def test_a_band_looks_at_few_columns():
-    assert sum(tile.columns.stop - tile.columns.start for tile in band(4, 4).tiles(1000, 1000, 100)) < 1100
+    tiles = list(band(4, 4).tiles(1000, 1000, 100))
+    assert sum(tile.repeat * (tile.columns.stop - tile.columns.start) for tile in tiles) < 1100
+    assert [tile.repeat for tile in tiles] == [1, 8, 1]  # the eight in the middle are alike and run together
 
 
 def test_a_negative_band_is_refused():

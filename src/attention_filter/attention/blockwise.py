@@ -21,11 +21,17 @@ Index = slice | Tensor  # a slice is a view, a tensor (m,) of distinct positions
 
 @dataclass(frozen=True)
 class Tile:
-    """Rows and columns of the matrix; `mask` makes the tile's bool mask, broadcast to (batch, heads, rows, columns)."""
+    """Rows and columns of the matrix; `mask` makes the tile's bool mask, broadcast to (batch, heads, rows, columns).
+
+    With `repeat`, it stands for as many tiles of one mask (rows, columns), each `step` further than the last in rows
+    and columns (slices); they run in one call of the kernel, since many short calls wait more than they compute.
+    """
 
     rows: Index
     columns: Index
     mask: Callable[[], Tensor] | None = None
+    repeat: int = 1
+    step: int = 0
 
 
 class HasTiles(Protocol):
@@ -60,7 +66,8 @@ def attend_tiles(
     """
     scale = query.size(-1) ** -0.5 if scale is None else scale
     width = value.size(-1)
-    out: Tensor = _Tiled.apply(*same_width(query, key, value), scale, passes)  # type: ignore[no-untyped-call]
+    query, key, value = (t.contiguous() for t in same_width(query, key, value))
+    out: Tensor = _Tiled.apply(query, key, value, scale, passes)  # type: ignore[no-untyped-call]
     return out[..., :width]
 
 
@@ -70,18 +77,19 @@ def forward_tiles(
     """The output (batch, heads, Q, V) and the rows' log-sum-exp (batch, heads, Q)."""
     kind = accuracy(query) if len(passes) > 1 else query.dtype
     out = value.new_zeros(*query.shape[:-1], value.size(-1), dtype=kind)
-    log_sum = query.new_full(query.shape[:-1], float("-inf"), dtype=accuracy(query))
+    log_sum = query.new_full((*query.shape[:-1], 1), float("-inf"), dtype=accuracy(query))
     biases = _Biases(query)
     for number, tiles in enumerate(passes):
         for tile in tiles:
             bias, empty = biases(tile)
-            q, k, v = _take(query, tile.rows), _take(key, tile.columns), _take(value, tile.columns)
+            q, k, v = _take(query, tile.rows, tile), _take(key, tile.columns, tile), _take(value, tile.columns, tile)
             part, part_sum = mix(q, k, v, bias, scale, empty)
             if number:
-                part, part_sum = merge(_take(out, tile.rows), _take(log_sum, tile.rows, -1), part, part_sum)
-            _put(out, tile.rows, part)
-            _put(log_sum, tile.rows, part_sum, -1)
-    return out.to(query.dtype), log_sum
+                known_sum = _take(log_sum, tile.rows, tile).squeeze(-1)
+                part, part_sum = merge(_take(out, tile.rows, tile), known_sum, part, part_sum)
+            _put(out, tile, part)
+            _put(log_sum, tile, part_sum.unsqueeze(-1))
+    return out.to(query.dtype), log_sum.squeeze(-1)
 
 
 def backward_tiles(
@@ -102,12 +110,11 @@ def backward_tiles(
     biases = _Biases(query)
     for tile in (tile for tiles in passes for tile in tiles):
         bias, _ = biases(tile)
-        g, q = _take(grad, tile.rows), _take(query, tile.rows)
-        k, v = _take(key, tile.columns), _take(value, tile.columns)
-        pull = mix_backward(g, q, k, v, _take(out, tile.rows), _take(log_sum, tile.rows, -1), bias, scale)
-        _add(d_query, tile.rows, pull[0])
-        _add(d_key, tile.columns, pull[1])
-        _add(d_value, tile.columns, pull[2])
+        g, q, o, s = (_take(t, tile.rows, tile) for t in (grad, query, out, log_sum.unsqueeze(-1)))
+        k, v = _take(key, tile.columns, tile), _take(value, tile.columns, tile)
+        parts = mix_backward(g, q, k, v, o, s.squeeze(-1), bias, scale)
+        for total, index, part in zip((d_query, d_key, d_value), (tile.rows, *[tile.columns] * 2), parts, strict=True):
+            _add(total, index, tile, part)
     return d_query.to(query.dtype), d_key.to(key.dtype), d_value.to(value.dtype)
 
 
@@ -156,21 +163,35 @@ class _Tiled(torch.autograd.Function):
         return *gradients, None, None
 
 
-def _take(tensor: Tensor, index: Index, axis: int = -2) -> Tensor:
-    if isinstance(index, slice):
-        return tensor[..., index, :] if axis == -2 else tensor[..., index]
-    return tensor.index_select(axis, index)
+def _take(tensor: Tensor, index: Index, tile: Tile) -> Tensor:
+    """The tile's part of a contiguous (batch, heads, n, dim); repeated: (batch · heads, repeat, length, dim)."""
+    if isinstance(index, Tensor):
+        return tensor.index_select(-2, index)
+    if tile.repeat == 1:
+        return tensor[..., index, :]
+    batch, heads, n, dim = tensor.shape
+    length, stride = len(range(n)[index]), index.step or 1
+    return tensor.as_strided(
+        (batch * heads, tile.repeat, length, dim),
+        (n * dim, tile.step * dim, stride * dim, 1),
+        tensor.storage_offset() + index.start * dim,
+    )
 
 
-def _put(tensor: Tensor, index: Index, part: Tensor, axis: int = -2) -> None:
-    if isinstance(index, slice):
-        _take(tensor, index, axis).copy_(part)
+def _put(tensor: Tensor, tile: Tile, part: Tensor) -> None:
+    if isinstance(tile.rows, Tensor):
+        tensor.index_copy_(-2, tile.rows, part.to(tensor.dtype))
     else:
-        tensor.index_copy_(axis, index, part.to(tensor.dtype))
+        _take(tensor, tile.rows, tile).copy_(part)
 
 
-def _add(tensor: Tensor, index: Index, part: Tensor) -> None:
-    if isinstance(index, slice):
-        _take(tensor, index).add_(part)
-    else:
+def _add(tensor: Tensor, index: Index, tile: Tile, part: Tensor) -> None:
+    if isinstance(index, Tensor):
         tensor.index_add_(-2, index, part.to(tensor.dtype))
+    elif tile.repeat == 1 or index.step:
+        _take(tensor, index, tile).add_(part)
+    else:  # windows overlap: add them a step at a time, so that no place is written twice at once
+        for start in range(0, part.size(-2), tile.step):
+            stop = min(start + tile.step, part.size(-2))
+            inside = slice(index.start + start, index.start + stop)
+            _take(tensor, inside, tile).add_(part[..., start:stop, :])

@@ -32,7 +32,8 @@ def local(
     >>> local(torch.zeros(1, 1, 3, 2), torch.zeros(1, 1, 3, 2), values, window=1).flatten()[[0, 2]].tolist()
     [1.5, 3.0]
     """
-    return attend_masked(query, key, value, local_mask(window, causal=causal, keep=keep), scale=scale)
+    mask, block = local_mask(window, causal=causal, keep=keep), max(128, min(window, 256))
+    return attend_masked(query, key, value, mask, scale=scale, block=block)
 
 
 def local_mask(window: int, *, causal: bool = False, keep: Tensor | None = None) -> Mask:

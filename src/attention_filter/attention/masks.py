@@ -7,7 +7,7 @@ K − Q + i: for Q = K that is i, and for a decoder with a cache the newest step
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -63,28 +63,41 @@ class Mask:
 
     def tiles(self, queries: int, keys: int, block: int = 128) -> Iterator[Tile]:
         """The parts of the matrix that can hold an allowed pair, `block` rows at a time."""
-        shift, known = keys - queries, dict[tuple[int, int, int], Tensor]()
+        if self.relative:
+            yield from self._repeated_tiles(queries, keys, block)
+            return
+        for rows, columns in self._parts(queries, keys, block):
+            positions = torch.arange(keys - queries + rows.start, keys - queries + rows.stop)
+            yield Tile(rows, shortened(columns), self._tile_mask(positions, columns))
+
+    def _parts(self, queries: int, keys: int, block: int) -> Iterator[tuple[slice, Tensor]]:
+        """Runs of rows with the columns that they may look at."""
+        shift = keys - queries
         for first in range(0, queries, block):
             last = min(first + block, queries)
             columns = self.columns(first + shift, last + shift, keys)
             if columns is None or len(columns):
-                positions = torch.arange(keys) if columns is None else columns
-                rows = torch.arange(first + shift, last + shift)
-                yield Tile(slice(first, last), shortened(positions), self._tile_mask(rows, positions, known))
+                yield slice(first, last), torch.arange(keys) if columns is None else columns
 
-    def _tile_mask(
-        self, rows: Tensor, columns: Tensor, known: dict[tuple[int, int, int], Tensor]
-    ) -> Callable[[], Tensor]:
-        def mask() -> Tensor:
-            if not self.relative or isinstance(shortened(columns), Tensor):
-                return self.allows(rows.unsqueeze(1), columns.unsqueeze(0))
-            shape = (int(rows[0] - columns[0]), len(rows), len(columns))
-            if shape not in known:
-                known.clear()  # only the latest is kept: neighbours are alike
-                known[shape] = self.allows(rows.unsqueeze(1), columns.unsqueeze(0))
-            return known[shape]
+    def _repeated_tiles(self, queries: int, keys: int, block: int) -> Iterator[Tile]:
+        """Neighbours of one shape, at one distance from the diagonal, as one repeated tile."""
+        run: Tile | None = None
+        shape: tuple[int, ...] = ()
+        for rows, columns in self._parts(queries, keys, block):
+            here = shortened(columns)
+            new_shape = (rows.start - int(columns[0]), rows.stop - rows.start, len(columns))
+            if run is not None and shape == new_shape and isinstance(here, slice):
+                run = replace(run, repeat=run.repeat + 1, step=block)
+                continue
+            if run is not None:
+                yield run
+            positions = torch.arange(keys - queries + rows.start, keys - queries + rows.stop)
+            run, shape = Tile(rows, here, self._tile_mask(positions, columns)), new_shape
+        if run is not None:
+            yield run
 
-        return mask
+    def _tile_mask(self, rows: Tensor, columns: Tensor) -> Callable[[], Tensor]:
+        return lambda: self.allows(rows.unsqueeze(1), columns.unsqueeze(0))
 
 
 def _span(first: int, last: int, keys: int) -> Tensor:

@@ -11,7 +11,6 @@ Cost O(n · (l + n/l)), least at l = √n; exact.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -33,7 +32,7 @@ def strided(
     """
     n = query.size(-2)
     near = band(stride) if keep is None else band(stride) & padding(keep, rows_too=True)
-    far = [tile for rest in range(min(stride, n)) for tile in _residue(rest, n, stride, keep)]
+    far = list(_far_tiles(n, stride, keep))
     return attend_tiles(query, key, value, [list(near.tiles(n, n, BLOCK)), far], scale=scale)
 
 
@@ -79,30 +78,31 @@ def fixed_mask(stride: int, *, summary: int = 1, keep: Tensor | None = None) -> 
     return mask if keep is None else mask & padding(keep, rows_too=True)
 
 
-def _residue(rest: int, n: int, stride: int, keep: Tensor | None) -> Iterator[Tile]:
-    """The far pairs among the positions rest, rest + stride, …: at least two strides apart, `band` has the others."""
-    count = len(range(rest, n, stride))
-    for first in range(2, count, BLOCK):
-        last = min(first + BLOCK, count)
-        rows = slice(rest + first * stride, rest + (last - 1) * stride + 1, stride)
-        columns = slice(rest, rest + (last - 3) * stride + 1, stride)
-        yield Tile(rows, columns, _far(rows, columns, stride, keep))
+def _far_tiles(n: int, stride: int, keep: Tensor | None) -> Iterator[Tile]:
+    """The far pairs of each class of positions rest, rest + stride, …: two strides apart or more.
+
+    Classes of one length are alike: one repeated tile does them, unless padding makes them differ.
+    """
+    longer = n % stride  # classes that have one position more
+    for start, alike in ((0, longer), (longer, stride - longer)):
+        count = len(range(start, n, stride))
+        for first in range(2, count, BLOCK):
+            last = min(first + BLOCK, count)
+            for rest in range(start, start + alike) if keep is not None else [start] if alike else []:
+                rows = slice(rest + first * stride, rest + (last - 1) * stride + 1, stride)
+                columns = slice(rest, rest + (last - 3) * stride + 1, stride)
+                mask = _far(first, last, rows, columns, keep)
+                yield Tile(rows, columns, mask, repeat=1 if keep is not None else alike, step=1)
 
 
-def _far(rows: slice, columns: slice, stride: int, keep: Tensor | None) -> Callable[[], Tensor]:
-    first, last, count = rows.start // stride, (rows.stop - 1) // stride + 1, (columns.stop - 1) // stride + 1
+def _far(first: int, last: int, rows: slice, columns: slice, keep: Tensor | None) -> Callable[[], Tensor]:
+    """The mask of rows first … last − 1 of a class and the columns up to last − 3, in strides."""
 
     def mask() -> Tensor:
-        apart = _two_apart(first, last, count)
+        apart = torch.arange(first, last).unsqueeze(1) - torch.arange(last - 2) >= 2
         if keep is None:
             return apart
-        i, j = torch.arange(rows.start, rows.stop, stride), torch.arange(columns.start, columns.stop, stride)
+        i, j = (torch.arange(s.start, s.stop, s.step) for s in (rows, columns))
         return apart & padding(keep, rows_too=True).allows(i.unsqueeze(1), j.unsqueeze(0))
 
     return mask
-
-
-@lru_cache(maxsize=4)
-def _two_apart(first: int, last: int, count: int) -> Tensor:
-    """The mask of rows first … last − 1 and the first `count` columns, in strides; the same for every residue."""
-    return torch.arange(first, last).unsqueeze(1) - torch.arange(count) >= 2
