@@ -144,3 +144,16 @@ def test_a_learned_bias_gets_its_gradient():
     query, key, value, bias = draw((1, 2, 4, 3), (1, 2, 5, 3), (1, 2, 5, 3), (2, 4, 5))
     for axis in ("keys", "queries"):
         assert torch.autograd.gradcheck(lambda b, axis=axis: attend(query, key, value, bias=b, normalize=axis), (bias,))
+
+
+@pytest.mark.parametrize("axis", ["keys", "queries"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("bias_dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("learned", [False, True])
+def test_a_bias_of_another_type_keeps_the_type_of_the_values(axis, dtype, bias_dtype, learned):
+    query, key, value = draw((1, 2, 6, 8), (1, 2, 5, 8), (1, 2, 5, 8), dtype=dtype, grad=False)
+    (bias,) = draw((2, 6, 5), dtype=bias_dtype, grad=learned)
+    out = attend(query, key, value, bias=bias, normalize=axis)
+    want = attend(query.double(), key.double(), value.double(), bias=bias.double(), normalize=axis)
+    assert out.dtype == dtype
+    torch.testing.assert_close(out.double(), want, atol=5e-2, rtol=0)

@@ -84,7 +84,7 @@ def attend(
             return _look(query, key, value, mask, bias, scale, dropout)
         if query.device.type == "cpu" and not dropout and not (bias is not None and bias.requires_grad):
             return _claim(query, key, value, mask, bias, scale)
-    weights = _weights(query @ key.mT * scale, mask, bias, -1 if normalize == "keys" else -2)
+    weights = _weights(query @ key.mT * scale, mask, bias, -1 if normalize == "keys" else -2).to(value.dtype)
     mixed = torch.dropout(weights, dropout, train=True) @ value if dropout else weights @ value
     return (mixed, weights) if return_weights else mixed
 
