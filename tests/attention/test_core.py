@@ -157,3 +157,17 @@ def test_a_bias_of_another_type_keeps_the_type_of_the_values(axis, dtype, bias_d
     want = attend(query.double(), key.double(), value.double(), bias=bias.double(), normalize=axis)
     assert out.dtype == dtype
     torch.testing.assert_close(out.double(), want, atol=5e-2, rtol=0)
+
+
+@pytest.mark.parametrize("axis", ["keys", "queries"])
+def test_strides_do_not_matter(axis):
+    inputs = draw((2, 3, 4, 9), (2, 3, 4, 9), (2, 3, 4, 9))  # (…, dim, length)
+    turned = values_and_gradients(lambda *x: attend(*(t.mT for t in x), normalize=axis), *inputs)
+    plain = values_and_gradients(
+        lambda *x: attend(*(t.mT.contiguous() for t in x), normalize=axis, return_weights=True)[0], *inputs
+    )
+    torch.testing.assert_close(turned, plain, atol=1e-10, rtol=1e-10)
+    query, key, value = (t.detach().mT.requires_grad_() for t in inputs)
+    attend(query, key, value, normalize=axis).sum().backward()  # what arrives from above has no strides at all
+    want = torch.autograd.grad(attend(query, key, value, normalize=axis, return_weights=True)[0].sum(), key)
+    torch.testing.assert_close(key.grad, want[0], atol=1e-10, rtol=1e-10)

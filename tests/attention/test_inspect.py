@@ -1,5 +1,7 @@
 import json
 import math
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -128,3 +130,11 @@ def test_json_carries_the_tokens_and_both_matrices():
     assert read["queries"] == ["一", "b", "c"]
     torch.testing.assert_close(torch.tensor(read["a"]), maps.a, atol=1e-5, rtol=0)
     assert "a" not in json.loads(Maps(("x",), ("x",), torch.ones(1, 1, 1, 1)).as_json())
+
+
+def test_looking_inside_loads_neither_transformers_nor_matplotlib_before_it_needs_them():
+    code = (
+        "import sys, attention_filter.attention.inspect, attention_filter.attention.draw; "
+        "sys.exit(bool({'transformers', 'matplotlib', 'attention_filter.types'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,6 +1,7 @@
 """`attend`: attention in one function, with either normalisation.
 
-Without weights it runs on fused kernels and never holds the Q × K matrix; asked for weights it computes them plainly.
+Without weights it runs on fused kernels and never holds the weights; asked for them it computes them plainly. (A mask
+or bias is held as it is given; for A its sum with the columns' totals is, once for each head.)
 """
 
 from __future__ import annotations

@@ -2,17 +2,17 @@
 
     H_ij ∝ exp(q_i·k_j / √d)  for |i − j| ≤ w or i ∈ G or j ∈ G          (Beltagy et al. 2020, section 3.1)
 
-Cost O(n · (window + |G|)), exact. Longformer gives the global tokens projections of their own; here they share.
+Cost O(n · (window + |G|)), exact: the windows, then what lies outside them, merged by
+log-sum-exp. Longformer gives the global tokens projections of their own; here they share.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 
-from attention_filter.attention.blockwise import Tile, attend_tiles
+from attention_filter.attention.blockwise import Tile, attend_tiles, shortened
+from attention_filter.attention.local import local_mask
 from attention_filter.attention.masks import Mask, band, global_tokens, padding
 
 
@@ -36,13 +36,16 @@ def global_local(
     [0.5, 0.5, 0.5, 0.25]
     """
     n = query.size(-2)
-    chosen = positions[positions < n].sort().values
-    whole = global_local_mask(window, chosen, keep=keep)
-    # Rows of global tokens are emptied in the first pass and done in the second.
-    hidden = torch.zeros(n, dtype=torch.bool).index_fill(0, chosen, True)
-    first = Mask(lambda rows, columns: whole.allows(rows, columns) & ~hidden[rows], _columns(window, chosen))
-    second = [Tile(rows, slice(0, n), _rows(whole, rows, n)) for rows in torch.split(chosen, 128) if len(rows)]
-    return attend_tiles(query, key, value, [list(first.tiles(n, n)), second], scale=scale)
+    chosen = torch.unique(positions[positions < n])
+    passes = [list(local_mask(window, keep=keep).tiles(n, n, max(128, min(window, 256))))]
+    if len(chosen):
+        ordinary = torch.ones(n, dtype=torch.bool).index_fill(0, chosen, False)
+        far = Mask(lambda rows, columns: (rows - columns).abs() > window, lambda *_: None)
+        seen = far & Mask(lambda rows, columns: ordinary[rows] & (columns >= 0), lambda *_: None)
+        everyone = torch.arange(n)
+        passes.append([_tile(everyone, chosen, seen, keep)])  # what all others see of the global tokens
+        passes.append([_tile(rows, everyone, far, keep) for rows in torch.split(chosen, 128)])  # what these see
+    return attend_tiles(query, key, value, passes, scale=scale)
 
 
 def global_local_mask(window: int, positions: Tensor, *, keep: Tensor | None = None) -> Mask:
@@ -51,14 +54,6 @@ def global_local_mask(window: int, positions: Tensor, *, keep: Tensor | None = N
     return mask if keep is None else mask & padding(keep, rows_too=True)
 
 
-def _columns(window: int, positions: Tensor) -> Callable[[int, int, int], Tensor]:
-    def columns(first: int, last: int, keys: int) -> Tensor:
-        near = torch.arange(max(0, first - window), min(keys, last + window))
-        far = positions[(positions < near[0]) | (positions > near[-1])]
-        return torch.cat([far[far < near[0]], near, far[far > near[-1]]])
-
-    return columns
-
-
-def _rows(mask: Mask, rows: Tensor, keys: int) -> Callable[[], Tensor]:
-    return lambda: mask.allows(rows.unsqueeze(1), torch.arange(keys).unsqueeze(0))
+def _tile(rows: Tensor, columns: Tensor, mask: Mask, keep: Tensor | None) -> Tile:
+    whole = mask if keep is None else mask & padding(keep, rows_too=True)
+    return Tile(shortened(rows), shortened(columns), lambda: whole.allows(rows.unsqueeze(1), columns.unsqueeze(0)))

@@ -74,11 +74,11 @@ def mix(
     if not is_fused(query, value) or 0 in key.shape:
         return mix_plainly(query, key, value, bias, scale)
     if bias is None:
-        out, log_sum = _forward(query, key, value, scale=scale)
+        out, log_sum = _forward(*_rows_in_one_piece(query, key, value), scale=scale)
         return out, log_sum
     bias = bias.expand(*bias.shape[:-2], query.size(-2), key.size(-2))
     bias = bias.view((1,) * (4 - bias.ndim) + bias.shape)
-    out, log_sum = _forward(query, key, value, attn_mask=bias, scale=scale)
+    out, log_sum = _forward(*_rows_in_one_piece(query, key, value), attn_mask=bias, scale=scale)
     return out, log_sum if empty is None else log_sum.masked_fill(empty, float("-inf"))  # the kernel writes 0 there
 
 
@@ -102,7 +102,8 @@ def mix_backward(
     if bias is not None:
         bias = bias.expand(*bias.shape[:-2], query.size(-2), key.size(-2))
         bias = bias.view((1,) * (4 - bias.ndim) + bias.shape)
-    gradients = _backward(grad, query, key, value, out, log_sum, 0.0, False, attn_mask=bias, scale=scale)
+    tensors = _rows_in_one_piece(grad, query, key, value, out)
+    gradients = _backward(*tensors, log_sum, 0.0, False, attn_mask=bias, scale=scale)
     return gradients[0], gradients[1], gradients[2]
 
 
@@ -131,6 +132,11 @@ def mix_backward_plainly(
     pull = weights * (grad @ value.to(high).mT - (grad * out).sum(-1, keepdim=True)) * scale
     d_query, d_key, d_value = pull @ key.to(high), pull.mT @ query.to(high), weights.mT @ grad
     return d_query.to(query.dtype), d_key.to(key.dtype), d_value.to(value.dtype)
+
+
+def _rows_in_one_piece(*tensors: Tensor) -> list[Tensor]:
+    """The kernel reads a row's numbers as neighbours, whatever the strides say."""
+    return [t if t.stride(-1) == 1 else t.contiguous() for t in tensors]
 
 
 def _logits(query: Tensor, key: Tensor, bias: Tensor | None, scale: float) -> Tensor:
