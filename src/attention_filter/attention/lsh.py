@@ -71,7 +71,7 @@ def lsh(
     order, places = _sorted_by_bucket(query.detach(), kept, settings)
     key = query / query.norm(dim=-1, keepdim=True).clamp_min(1e-12)
     query, key, value = same_width(query, key, value)
-    out: Tensor = _Rounds.apply(query, key, value, kept, order, places, scale, settings)  # type: ignore[no-untyped-call]
+    out: Tensor = _Rounds.apply(query, key, value, order, places, scale, settings)  # type: ignore[no-untyped-call]
     return out[..., :n, :width]
 
 
@@ -90,55 +90,55 @@ def _sorted_by_bucket(query: Tensor, kept: Tensor, settings: Settings) -> tuple[
 
 class _Rounds(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, query, key, value, kept, order, places, scale, settings):  # type: ignore[no-untyped-def]
+    def forward(ctx, query, key, value, order, places, scale, settings):  # type: ignore[no-untyped-def]
         out = torch.zeros_like(value, dtype=accuracy(query))
         log_sum = query.new_full(query.shape[:-1], float("-inf"), dtype=accuracy(query))
         for number in range(settings.rounds):
             chunks = _chunks(query, key, value, order[number], settings.chunk)
-            bias = _bias(number, kept, order, places, settings, query)
+            bias = _bias(number, order, places, settings, query)
             part, part_sum = mix(*chunks, bias, scale, empty_rows(bias))
             part, part_sum = _unsorted(part, order[number]), _unsorted(part_sum.unsqueeze(-1), order[number])
             out, log_sum = merge(out, log_sum, part, part_sum.squeeze(-1))
         out = out.to(value.dtype)
-        ctx.save_for_backward(query, key, value, kept, order, places, out, closed(log_sum))
+        ctx.save_for_backward(query, key, value, order, places, out, closed(log_sum))
         ctx.scale, ctx.settings = scale, settings
         return out
 
     @staticmethod
     @once_differentiable
     def backward(ctx, grad):  # type: ignore[no-untyped-def]
-        query, key, value, kept, order, places, out, log_sum = ctx.saved_tensors
+        query, key, value, order, places, out, log_sum = ctx.saved_tensors
         size = ctx.settings.chunk
         totals = [torch.zeros_like(t, dtype=accuracy(query)) for t in (query, key, value)]
         for number in range(ctx.settings.rounds):
-            bias = _bias(number, kept, order, places, ctx.settings, query)
+            bias = _bias(number, order, places, ctx.settings, query)
             chunks = _chunks(query, key, value, order[number], size)
             above, own, sums = (_cut(t, order[number], size) for t in (grad, out, log_sum.unsqueeze(-1)))
             d_query, d_key, d_value = mix_backward(above, *chunks, own, sums.squeeze(-1), bias, ctx.scale)
             totals[0] += _unsorted(d_query, order[number])
             for total, part in ((totals[1], d_key), (totals[2], d_value)):
                 total += _unsorted(_fold_back(part, query.size(1)), order[number])
-        return *(total.to(t.dtype) for total, t in zip(totals, (query, key, value), strict=True)), *[None] * 5
+        return *(total.to(t.dtype) for total, t in zip(totals, (query, key, value), strict=True)), *[None] * 4
 
 
-def _bias(number: int, kept: Tensor, order: Tensor, places: Tensor, settings: Settings, query: Tensor) -> Tensor:
+def _bias(number: int, order: Tensor, places: Tensor, settings: Settings, query: Tensor) -> Tensor:
     """What is added to the logits of one round, (batch, heads · chunks, chunk, 2 · chunk)."""
-    rows, columns = _pairs(order[number].unsqueeze(-1), settings.chunk)
-    second = (torch.arange(2 * settings.chunk) >= settings.chunk).long()  # columns of the chunk before
-    allowed = kept.gather(1, columns.flatten(1)).view_as(columns)
+    size, chunks = settings.chunk, order.size(-1) // settings.chunk
+    buckets = places[0, number].gather(-1, order[number]).int()
+    padded = buckets == settings.buckets
+    # Padding meets nothing, and neither does the chunk that stands before the first one only by rolling over.
+    rows, _ = _pairs(buckets.masked_fill(padded, -1), size, rolled=None)
+    _, columns = _pairs(buckets.masked_fill(padded, -2), size, rolled=-3)
+    allowed = rows == columns
     if settings.causal:
-        allowed = allowed & (columns <= rows)
-    for other in range(number + 1):
-        (bucket, bucket_j), (chunk, chunk_j) = (
-            _pairs(place[other].gather(-1, order[number]).unsqueeze(-1), settings.chunk) for place in places
-        )
-        same = bucket == bucket_j
-        if other == number:
-            allowed = allowed & same & (chunk == chunk_j + second)
-        else:
-            allowed = allowed & ~(same & ((chunk == chunk_j) | (chunk == chunk_j + 1)))
-    bias = torch.zeros(allowed.shape, dtype=accuracy(query)).masked_fill(rows == columns, SELF)
-    return bias.masked_fill(~allowed, float("-inf"))
+        rows, columns = _pairs(order[number].int(), size, rolled=None)
+        allowed &= columns <= rows
+    for other in range(number):  # pairs that an earlier round has shown: same bucket, same chunk or the one before
+        codes = (places[0, other] * (chunks + 1) + places[1, other]).gather(-1, order[number]).int()
+        rows, columns = _pairs(codes, size, rolled=None)
+        allowed &= (rows != columns) & (rows != columns + 1)
+    itself = torch.zeros(size, 2 * size, dtype=accuracy(query)).fill_diagonal_(SELF)
+    return torch.where(allowed, itself, float("-inf"))
 
 
 def _chunks(query: Tensor, key: Tensor, value: Tensor, order: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -154,7 +154,7 @@ def _cut(tensor: Tensor, order: Tensor, size: int) -> Tensor:
 
 def _with_before(chunks: Tensor, heads: int) -> Tensor:
     by_head = chunks.view(chunks.size(0), heads, -1, *chunks.shape[2:])
-    before = by_head.roll(1, 2)  # the first chunk gets the last one, which its chunk number then forbids
+    before = by_head.roll(1, 2)  # the first chunk gets the last one, which `_bias` forbids
     return torch.cat([by_head, before], 3).flatten(1, 2)
 
 
@@ -165,10 +165,18 @@ def _fold_back(grad: Tensor, heads: int) -> Tensor:
     return (by_head[..., :size, :] + by_head[..., size:, :].roll(-1, 2)).flatten(1, 2)
 
 
-def _pairs(numbers: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """Numbers of sorted tokens (batch, heads, n, 1) as rows (…, chunk, 1) and columns (…, 1, 2 · chunk) of chunks."""
-    chunks = numbers.view(numbers.size(0), -1, size, 1)
-    return chunks, _with_before(chunks, numbers.size(1)).mT
+def _pairs(numbers: Tensor, size: int, *, rolled: int | None) -> tuple[Tensor, Tensor]:
+    """Numbers of sorted tokens (batch, heads, n) as rows (…, chunk, 1) and columns (…, 1, 2 · chunk) of the chunks.
+
+    `rolled` replaces those of the last chunk where it stands before the first.
+    """
+    batch, heads, _ = numbers.shape
+    chunks = numbers.view(batch, heads, -1, size)
+    before = chunks.roll(1, 2)
+    if rolled is not None:
+        before[:, :, 0] = rolled
+    columns = torch.cat([chunks, before], 3).view(batch, -1, 1, 2 * size)
+    return chunks.view(batch, -1, size, 1), columns
 
 
 def _unsorted(chunks: Tensor, order: Tensor) -> Tensor:
