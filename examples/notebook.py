@@ -1,0 +1,46 @@
+"""Writes attention_tour.ipynb from attention_tour.py, with the printed outputs: python examples/notebook.py"""
+
+import contextlib
+import io
+import json
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+
+def cells(script: str) -> list[dict[str, object]]:
+    """The script's `# %%` blocks as notebook cells, run in order in one namespace."""
+    found: list[dict[str, object]] = []
+    namespace: dict[str, object] = {}
+    for number, block in enumerate(script.split("# %%")[1:]):
+        head, body = block.split("\n", 1)
+        if "[markdown]" in head:
+            text = "\n".join(line.removeprefix("#").removeprefix(" ") for line in body.strip().split("\n"))
+            found.append({"cell_type": "markdown", "id": f"cell-{number}", "metadata": {}, "source": text})
+            continue
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            exec(body, namespace)  # noqa: S102  # our own example
+        output = {"output_type": "stream", "name": "stdout", "text": printed.getvalue()}
+        found.append(
+            {
+                "cell_type": "code",
+                "id": f"cell-{number}",
+                "metadata": {},
+                "execution_count": None,
+                "outputs": [output] if printed.getvalue() else [],
+                "source": body.strip(),
+            }
+        )
+    return found
+
+
+def notebook(script: str) -> str:
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    whole = {"cells": cells(script), "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
+    return json.dumps(whole, ensure_ascii=False, indent=1) + "\n"
+
+
+if __name__ == "__main__":
+    script = (HERE / "attention_tour.py").read_text(encoding="utf-8")
+    (HERE / "attention_tour.ipynb").write_text(notebook(script), encoding="utf-8")
