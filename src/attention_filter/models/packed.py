@@ -119,16 +119,17 @@ class PackedBert:
             x = layer.rest(x, self._attend(layer.query_key_value(x), runs))
         return list(torch.split(x, lengths))
 
-    def maps(self, ids: Sequence[int]) -> Tensor:
-        """Where each token of one text looks, (layers, heads, tokens, tokens); rows sum to one."""
+    def maps(self, ids: Sequence[int], normalize: Literal["keys", "queries"] = "keys") -> Tensor:
+        """H (where each token of one text looks) or A (which token claims it), (layers, heads, tokens, tokens)."""
         length = len(ids)
         x = self.norm(self.words(torch.tensor(ids)) + self.positions[:length])
         maps = []
         for layer in self.layers:
             qkv = layer.query_key_value(x)
             query, key, value = qkv.view(length, 3, self.heads, -1).permute(1, 2, 0, 3)
-            maps.append((query @ key.mT / query.size(-1) ** 0.5).softmax(-1))
-            x = layer.rest(x, (maps[-1] @ value).transpose(0, 1).flatten(1))
+            logits = query @ key.mT / query.size(-1) ** 0.5
+            maps.append(logits.softmax(-1 if normalize == "keys" else -2))
+            x = layer.rest(x, (logits.softmax(-1) @ value).transpose(0, 1).flatten(1))
         return torch.stack(maps)
 
     def _attend(self, qkv: Tensor, runs: Sequence[tuple[int, int, int]]) -> Tensor:

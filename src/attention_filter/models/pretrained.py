@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 from torch import Tensor
 
+from attention_filter.attention.inspect import watching_transformers
 from attention_filter.errors import ModelError
 from attention_filter.models.encoder import E5_PREFIX, RECIPE, Body, Encoder
 from attention_filter.models.packed import Precision, pack
@@ -47,7 +48,11 @@ class PaddedModel:
         states = self.model(input_ids=padded, attention_mask=mask.long()).last_hidden_state.float()
         return [one[: len(ids)] for one, ids in zip(states, batch, strict=True)]
 
-    def maps(self, ids: Sequence[int]) -> Tensor:
+    def maps(self, ids: Sequence[int], normalize: Literal["keys", "queries"] = "keys") -> Tensor:
+        if normalize == "queries":
+            with watching_transformers(self.model) as layers:
+                self.model(input_ids=torch.tensor([ids]))
+            return torch.cat([layer.a for layer in layers if layer.a is not None])
         model = _model(self.folder, "eager")  # the fast path keeps no maps
         return torch.cat(model(input_ids=torch.tensor([ids]), output_attentions=True).attentions)
 
