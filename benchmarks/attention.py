@@ -1,9 +1,10 @@
 """Time and memory of the attention library beside dense attention and other packages.
 
-    python benchmarks/attention.py [--lengths 512 2048 8192] [--peers DIR] [--repeat 3]
+    python benchmarks/attention.py [--lengths 512 2048 8192] [--peers DIR] [--repeat 3] [--threads 1]
 
 Each case runs in a process of its own (peak memory is the process's, less what it had before the first call), one
-warm-up, then the median of the repeats. `--peers DIR` is a folder with x-transformers, local-attention and
+warm-up, then the median of the repeats. On a machine that others use too, `--threads 1` measures CPU time, which
+they disturb least. `--peers DIR` is a folder with x-transformers, local-attention and
 reformer-pytorch (pip install --target DIR …); without it they are left out. Batch 1, 4 heads of 64, float32.
 """
 
@@ -110,12 +111,13 @@ def inputs(n: int, dtype: torch.dtype = torch.float32, *, grad: bool = True) -> 
 
 
 def seconds(action: Callable[[], object], repeat: int) -> float:
+    clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
     action()
     times = []
     for _ in range(repeat):
-        start = time.perf_counter()
+        start = clock()
         action()
-        times.append(time.perf_counter() - start)
+        times.append(clock() - start)
     return median(times)
 
 
@@ -204,10 +206,12 @@ def main() -> None:
     parser.add_argument("--peers", default="")
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--limit", type=float, default=300, help="seconds that one case may take")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="with 1, CPU time is measured")
     parser.add_argument("--case", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.peers:
         sys.path.append(options.peers)
+    torch.set_num_threads(options.threads)
     if options.case:
         n = options.lengths[0]
         done = (
@@ -223,6 +227,7 @@ def main() -> None:
             if n > LARGE.get(name, n) or (name in PEERS and not options.peers):
                 continue
             arguments = ["--case", name, "--lengths", str(n), "--repeat", str(options.repeat)]
+            arguments += ["--threads", str(options.threads)]
             row = in_a_process([*arguments, *(["--peers", options.peers] if options.peers else [])], options.limit)
             if row:
                 rows.append(row)
@@ -230,7 +235,12 @@ def main() -> None:
     print(table(rows))
     for name in ("local", "strided", "fixed", "LSH"):
         print(f"{name}: time ~ n^{exponent(rows, name, 'both')}, memory ~ n^{exponent(rows, name, 'peak_mib')}")
-    print(json.dumps(in_a_process(["--case", "extras", "--lengths", "4096"], options.limit), indent=1))
+    print(
+        json.dumps(
+            in_a_process(["--case", "extras", "--lengths", "4096", "--threads", str(options.threads)], options.limit),
+            indent=1,
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ def global_local(
     """
     n = query.size(-2)
     chosen = torch.unique(positions[positions < n])
-    passes = [list(local_mask(window, keep=keep).tiles(n, n, max(128, min(window, 256))))]
+    passes = [list(local_mask(window, keep=keep).tiles(n, n, max(128, min(window // 2, 256))))]
     if len(chosen):
         ordinary = torch.ones(n, dtype=torch.bool).index_fill(0, chosen, False)
         far = Mask(lambda rows, columns: (rows - columns).abs() > window, lambda *_: None)

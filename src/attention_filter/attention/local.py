@@ -32,7 +32,7 @@ def local(
     >>> local(torch.zeros(1, 1, 3, 2), torch.zeros(1, 1, 3, 2), values, window=1).flatten()[[0, 2]].tolist()
     [1.5, 3.0]
     """
-    mask, block = local_mask(window, causal=causal, keep=keep), max(128, min(window, 256))
+    mask, block = local_mask(window, causal=causal, keep=keep), max(128, min(window // 2, 256))
     return attend_masked(query, key, value, mask, scale=scale, block=block)
 
 

@@ -148,7 +148,8 @@ def _chunks(query: Tensor, key: Tensor, value: Tensor, order: Tensor, size: int)
 
 
 def _cut(tensor: Tensor, order: Tensor, size: int) -> Tensor:
-    ordered = tensor.gather(2, order.unsqueeze(-1).expand(*order.shape, tensor.size(-1)))
+    """The sorted rows of (batch, heads, n, dim) in chunks (batch, heads · chunks, chunk, dim)."""
+    ordered = tensor.reshape(-1, tensor.size(-1)).index_select(0, _flat(order))
     return ordered.view(tensor.size(0), -1, size, tensor.size(-1))
 
 
@@ -180,5 +181,12 @@ def _pairs(numbers: Tensor, size: int, *, rolled: int | None) -> tuple[Tensor, T
 
 
 def _unsorted(chunks: Tensor, order: Tensor) -> Tensor:
-    flat = chunks.reshape(*order.shape, chunks.size(-1))
-    return torch.empty_like(flat).scatter_(2, order.unsqueeze(-1).expand_as(flat), flat)
+    """The transpose of `_cut`."""
+    rows = chunks.reshape(-1, chunks.size(-1))
+    return torch.empty_like(rows).index_copy_(0, _flat(order), rows).view(*order.shape, -1)
+
+
+def _flat(order: Tensor) -> Tensor:
+    """Places in (batch · heads · n) instead of places in n: whole rows are then copied at once."""
+    sequences = order.size(0) * order.size(1)
+    return (order.reshape(sequences, -1) + torch.arange(sequences).unsqueeze(1) * order.size(-1)).flatten()
