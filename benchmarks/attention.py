@@ -203,6 +203,7 @@ def table(rows: list[dict[str, object]]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--lengths", type=int, nargs="+", default=[512, 2048, 4096, 8192, 16384])
+    parser.add_argument("--data", help="not needed; taken so that all benchmarks are called alike")
     parser.add_argument("--peers", default="")
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--limit", type=float, default=300, help="seconds that one case may take")

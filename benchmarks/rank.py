@@ -95,9 +95,7 @@ def main() -> None:
     args = parser.parse_args()
     words = word_rows(args.data, np.random.default_rng(args.seed))
     print(f"{torch.get_num_threads()} threads, median of {args.rounds} rounds, seed {args.seed}")
-    print(
-        "candidates feedbacks  profile ms  read-outs ms  attention ms  blend ms"
-    )
+    print("candidates feedbacks  profile ms  read-outs ms  attention ms  blend ms")
     out = []
     for candidates, feedbacks in [
         (10_000, 500),

@@ -91,9 +91,7 @@ def test_every_feed_is_well_formed_and_says_its_own_title(outlet):
         parsed = feedparser.parse(body)
         assert not parsed.bozo, parsed.bozo_exception
         assert parsed.feed.title == outlet.title
-        assert (
-            parsed.version == {"rss": "rss20", "atom": "atom10", "rdf": "rss10"}[outlet.file[-4:].strip(".")]
-        )
+        assert parsed.version == {"rss": "rss20", "atom": "atom10", "rdf": "rss10"}[outlet.file[-4:].strip(".")]
 
 
 def test_every_feed_file_in_the_package_is_served():
