@@ -262,6 +262,17 @@ def test_the_profile_names_what_it_learned(filled):
     assert profile.acts == {"like": 1}
 
 
+def test_an_age_limit_hides_what_is_older_and_lifting_it_brings_it_back(filled):
+    filled.set_age_limit(1)
+    shown = {i for one in filled.stream(200) for i in (one.item.id, *one.story)}
+    away, _ = filled.tray(200)
+    assert {*shown, *(one.item.id for one in away)} == set(range(1, 25))  # one an hour, from the newest on
+    filled.set_age_limit(None)
+    assert len({i for one in filled.stream(200) for i in (one.item.id, *one.story)}) + filled.tray()[1] == 60
+    with pytest.raises(UsageError, match="above 0"):
+        filled.set_age_limit(0)
+
+
 def test_a_deleted_profile_leaves_nothing_of_the_reader(filled):
     filled.act([1], Sign.LIKE)
     filled.delete_profile()

@@ -221,6 +221,12 @@ class Filter:
         reading.freeze_scale(self.store, self.clock())
         return done
 
+    def set_age_limit(self, days: float | None) -> None:
+        """Items older than this leave stream and tray; none is deleted, and saved ones stay. None lifts the limit."""
+        if days is not None and not 0 < days < 100_000:
+            raise UsageError(f"{days:g}: an age limit is a number of days above 0")
+        self.store.set_age_limit(days)
+
     def delete_profile(self) -> None:
         """Forget the reader: subscriptions, feedback, interests, rules and all that was learned."""
         self.store.delete_reader()

@@ -47,7 +47,6 @@ class Settings(BaseSettings):
     parse_seconds: float = 20.0
     exploration: float = Field(default=0.1, ge=0.0, le=1.0)  # 0: only the best; 1: as varied as can be
     half_life_days: float = Field(default=3.0, gt=0)  # of freshness
-    max_age_days: float | None = None  # items older than this leave the stream; saved ones never
 
     @property
     def user_agent(self) -> str:

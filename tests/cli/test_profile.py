@@ -66,3 +66,10 @@ def test_a_profile_goes_out_is_deleted_and_comes_back(attention, news, id_of, tm
     assert done.out == "1 interests, 1 new rules, 1 acts\n"
     assert attention("profile", "--json").json["acts"] == {"like": 1}
     assert len(attention("rules", "--json").json["rules"]) == 1
+
+
+def test_an_age_limit_is_set_lifted_and_checked(attention, news):
+    assert "older than 30 days" in attention("profile", "age-limit", "30").out
+    assert "No age limit" in attention("profile", "age-limit", "off").out
+    assert attention("profile", "age-limit", "soon").code == 2
+    assert attention("profile", "age-limit", "nan").code == 2

@@ -183,6 +183,18 @@ def import_profile(
             aside().print(f"{done.missing} acts are on items that are not here; fetch their sources and import again")
 
 
+@profile.command("age-limit")
+def age_limit(ctx: typer.Context, days: Annotated[str, typer.Argument(metavar="DAYS|off")]) -> None:
+    """Hide items older than this from stream and tray; nothing is deleted, saved items stay. "off" lifts it."""
+    with opened(ctx) as filter:
+        try:
+            limit = None if days == "off" else float(days)
+        except ValueError as error:
+            raise UsageError(f'{days!r}: give a number of days, or "off"') from error
+        filter.set_age_limit(limit)
+        screen().print("No age limit" if limit is None else f"Items older than {limit:g} days are hidden")
+
+
 @profile.command("delete")
 def delete_profile(ctx: typer.Context, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
     """Forget you: what you follow, did and said, and all that was learned. This cannot be undone."""
