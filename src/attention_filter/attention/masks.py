@@ -16,6 +16,7 @@ from attention_filter.attention.blockwise import Tile, shortened
 
 Allows = Callable[[Tensor, Tensor], Tensor]  # positions of rows (Q, 1), of columns (1, K) -> True where allowed
 Columns = Callable[[int, int, int], Tensor | None]  # first row, one past the last, K -> positions they may look at
+REPEATS = 8  # tiles in one call: enough to keep the cores busy, few enough for their gradients to stay in the cache
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ class Mask:
         for rows, columns in self._parts(queries, keys, block):
             here = shortened(columns)
             new_shape = (rows.start - int(columns[0]), rows.stop - rows.start, len(columns))
-            if run is not None and shape == new_shape and isinstance(here, slice):
+            if run is not None and shape == new_shape and isinstance(here, slice) and run.repeat < REPEATS:
                 run = replace(run, repeat=run.repeat + 1, step=block)
                 continue
             if run is not None:

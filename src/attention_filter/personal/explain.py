@@ -10,7 +10,6 @@ import numpy as np
 from attention_filter.personal.features import SLOTS, Features, Floats
 from attention_filter.personal.ranking import (
     NEIGHBOURS,
-    WEIGHTS,
     WORD_WEIGHT,
     Profile,
     near_weights,
@@ -50,8 +49,8 @@ def carried_by_items(profile: Profile, candidate: Features) -> Carried:
     for term, parts in shares(profile, candidate).items():
         deviation = profile.scale.deviation.get(term, 0.0)
         if deviation:
-            total += WEIGHTS[term] * parts / deviation
-            baseline -= WEIGHTS[term] * profile.scale.mean[term] / deviation
+            total += profile.weights.get(term, 0.0) * parts / deviation
+            baseline -= profile.weights.get(term, 0.0) * profile.scale.mean[term] / deviation
     return Carried({key: float(value) for key, value in zip(profile.history.keys, total, strict=True)}, baseline)
 
 
@@ -104,7 +103,7 @@ def _direction(profile: Profile, candidate: Features) -> tuple[np.ndarray, np.nd
     for name, h in read_outs(profile, candidate).items():
         deviation = profile.scale.deviation.get(name, 0.0)
         if deviation:
-            looked = (h[0] @ heads[name].a) * history.weight * WEIGHTS[name] / deviation
+            looked = (h[0] @ heads[name].a) * history.weight * profile.weights.get(name, 0.0) / deviation
             if heads[name].words is None:
                 on_meaning += looked
             else:
@@ -113,7 +112,7 @@ def _direction(profile: Profile, candidate: Features) -> tuple[np.ndarray, np.nd
     for term in ("near", "said"):
         deviation = profile.scale.deviation.get(term, 0.0)
         if deviation and term in parts:
-            on_both += _chosen(profile, term, parts[term]) * WEIGHTS[term] / deviation
+            on_both += _chosen(profile, term, parts[term]) * profile.weights.get(term, 0.0) / deviation
     meaning = history.features.meaning.T.astype(np.float64) @ (on_meaning + on_both)
     words = history.features.words.T @ (WORD_WEIGHT * on_both)
     return meaning, np.asarray(words).ravel()

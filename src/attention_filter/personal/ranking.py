@@ -16,7 +16,7 @@ Shapley value. z standardises a term by its mean and deviation over background i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -31,7 +31,8 @@ WORD_WEIGHT = 2.0  # of the words' cosine beside the meaning's
 NEIGHBOURS = 3  # past items that `near` looks at
 
 # Weights of the standardised terms, in σ. Chosen on Reuters profiles, Chinese titles and MIND of 13 Nov 2019.
-WEIGHTS = {"interests": 1 / 3, "themes": 1 / 3, "topics": 1 / 3, "near": 0.5, "said": 0.5, "popular": 0.3}
+WEIGHTS = {"interests": 1 / 3, "themes": 1 / 3, "topics": 1 / 3, "near": 0.5, "said": 0.5}
+POPULAR = 0.3  # weight of the popularity, in σ
 FRESH = 0.3  # score of an item published this moment
 RARE = 0.2  # score of an item from a source that hardly ever speaks
 
@@ -73,12 +74,13 @@ class Scale:
 
 @dataclass(frozen=True)
 class Profile:
-    """All that is needed to score: background, history, the heads made of them, and the frozen scale."""
+    """All that is needed to score: background, history, the heads made of them, the frozen scale, the weights."""
 
     background: Background
     history: History
     heads: tuple[Head, ...]
     scale: Scale
+    weights: Mapping[str, float]  # of the terms that the history carries
 
 
 @dataclass(frozen=True)
@@ -90,16 +92,24 @@ class Scores:
 
 
 @one_thread_each()
-def make_profile(background: Background, history: History, scale: Scale | None = None) -> Profile:
-    """The profile of a reader. Without `scale`, it is measured on the background's sample and frozen."""
-    profile = Profile(background, history, _heads(background, history), scale or Scale({}, {}))
+def make_profile(
+    background: Background,
+    history: History,
+    scale: Scale | None = None,
+    weights: Mapping[str, float] = WEIGHTS,
+) -> Profile:
+    """The profile of a reader. Without `scale`, it is measured on the background's sample and frozen.
+
+    `weights` name the terms of the score and what one deviation of each is worth; a term left out is worth nothing.
+    """
+    profile = Profile(background, history, _heads(background, history), scale or Scale({}, {}), weights)
     if scale is not None:
         return profile
     raw = raw_terms(profile, background.sample)
     mean = {term: float(values.mean()) if len(values) else 0.0 for term, values in raw.items()}
     deviation = {term: float(values.std()) if len(values) else 0.0 for term, values in raw.items()}
     deviation = {term: value if value > 1e-6 else 0.0 for term, value in deviation.items()}
-    return Profile(background, history, profile.heads, Scale(mean, deviation))
+    return replace(profile, scale=Scale(mean, deviation))
 
 
 @one_thread_each()
@@ -124,13 +134,17 @@ def score(
     standardised, `rules` (n,) is the sum of the boosts that hold, `cached` what `read_outs` returned.
     """
     raw = raw_terms(profile, candidates, cached)
-    terms = {term: WEIGHTS[term] * profile.scale.standardise(term, values) for term, values in raw.items()}
+    terms = {
+        term: profile.weights[term] * profile.scale.standardise(term, values)
+        for term, values in raw.items()
+        if profile.weights.get(term)
+    }
     if freshness is not None:
         terms["fresh"] = FRESH * freshness.astype(np.float64)
     if sources is not None:
         terms["source"] = RARE * _rarity(profile.background, sources)
     if popularity is not None:
-        terms["popular"] = WEIGHTS["popular"] * popularity
+        terms["popular"] = POPULAR * popularity
     if rules is not None:
         terms["rules"] = rules.astype(np.float64)
     total = np.sum(list(terms.values()), axis=0) if terms else np.zeros(len(candidates))
@@ -186,7 +200,7 @@ def held_out(profile: Profile) -> np.ndarray:
     np.fill_diagonal(kernel, -np.inf)
     raw["near"] = _near(kernel, near_weights(history)) if len(history) > 1 else np.zeros(len(history))
     for term, values in raw.items():
-        total += WEIGHTS[term] * profile.scale.standardise(term, values)
+        total += profile.weights.get(term, 0.0) * profile.scale.standardise(term, values)
     return total
 
 
