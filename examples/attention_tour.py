@@ -10,7 +10,7 @@ import math
 import torch
 
 from attention_filter.attention.core import attend
-from attention_filter.attention.draw import head_table, html_page, text_map
+from attention_filter.attention.draw import head_table, html_page, picture, text_map
 from attention_filter.attention.inspect import Maps, statistics
 
 words = ["banks", "raise", "rates", "cats", "sleep"]
@@ -43,6 +43,9 @@ by_hand = math.e**4 / (3 + math.e**4 + math.e**2)
 print(f"H(cats, cats) by hand {by_hand:.4f}, by the library {h[3, 3]:.4f}")
 torch.testing.assert_close(h[3, 3], torch.tensor(by_hand))
 
+# %%
+picture(h, words, words, "H: each row sums to one")
+
 # %% [markdown]
 # ## 3. A: which query claims a word?
 # A_ij = exp(Q_i·K_j) / Σ_k exp(Q_k·K_j): each COLUMN sums to one, because the queries compete for input j. With
@@ -61,6 +64,12 @@ print(text_map(claims, names, words, numbers=True))
 by_hand = math.e**2 / (math.e**0 + math.e**2)  # cats: money 0, animals 1·2
 print(f"A(animals, cats) by hand {by_hand:.4f}, by the library {claims[1, 3]:.4f}")
 torch.testing.assert_close(claims[1, 3], torch.tensor(by_hand))
+
+# %%
+picture(looks, names, words, "H: where each interest looks")
+
+# %%
+picture(claims, names, words, "A: which interest claims each word")
 
 # %% [markdown]
 # H says that "money" looks hardly at all at "raise": 0.06, because "banks" and "rates" outshine it. A says that
@@ -96,7 +105,7 @@ print(text_map(attend(query, key, v, causal, scale=1.0, return_weights=True)[1],
 
 # %% [markdown]
 # ## 6. Pictures
-# The maps above are pictures for the terminal. `save_png` draws the grid of layers and heads with matplotlib, and
+# The maps in characters are for the terminal; `picture` draws one matrix, `save_png` the grid of layers and heads, and
 # `html_page` makes one page, without anything from outside, to explore layers and heads in a browser:
 # `Path("attention.html").write_text(page, encoding="utf-8")`.
 

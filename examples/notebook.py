@@ -1,5 +1,7 @@
-"""Writes attention_tour.ipynb from attention_tour.py, with the printed outputs: python examples/notebook.py"""
+"""Writes attention_tour.ipynb from attention_tour.py, with its outputs and pictures: python examples/notebook.py"""
 
+import ast
+import base64
 import contextlib
 import io
 import json
@@ -18,21 +20,35 @@ def cells(script: str) -> list[dict[str, object]]:
             text = "\n".join(line.removeprefix("#").removeprefix(" ") for line in body.strip().split("\n"))
             found.append({"cell_type": "markdown", "id": f"cell-{number}", "metadata": {}, "source": text})
             continue
-        printed = io.StringIO()
-        with contextlib.redirect_stdout(printed):
-            exec(body, namespace)  # noqa: S102  # our own example
-        output = {"output_type": "stream", "name": "stdout", "text": printed.getvalue()}
         found.append(
             {
                 "cell_type": "code",
                 "id": f"cell-{number}",
                 "metadata": {},
                 "execution_count": None,
-                "outputs": [output] if printed.getvalue() else [],
+                "outputs": outputs(body, namespace),
                 "source": body.strip(),
             }
         )
     return found
+
+
+def outputs(code: str, namespace: dict[str, object]) -> list[dict[str, object]]:
+    """What a cell prints, and the picture that its last line is."""
+    tree, last = ast.parse(code), None
+    if isinstance(tree.body[-1], ast.Expr):
+        last = ast.Expression(tree.body.pop().value)
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(compile(tree, "cell", "exec"), namespace)  # noqa: S102  # our own example
+        value = eval(compile(last, "cell", "eval"), namespace) if last else None  # noqa: S307
+    shown: list[dict[str, object]] = []
+    if printed.getvalue():
+        shown.append({"output_type": "stream", "name": "stdout", "text": printed.getvalue()})
+    if hasattr(value, "_repr_png_"):
+        png = base64.b64encode(value._repr_png_()).decode()
+        shown.append({"output_type": "display_data", "metadata": {}, "data": {"image/png": png}})
+    return shown
 
 
 def notebook(script: str) -> str:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib import import_module
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 from unicodedata import east_asian_width
 
 from torch import Tensor
@@ -32,6 +35,32 @@ def text_map(weights: Tensor, rows: Sequence[str], columns: Sequence[str], *, nu
     return "\n".join(line.rstrip() for line in lines)
 
 
+@dataclass(frozen=True)
+class Picture:
+    """A PNG; a notebook shows it when it is a cell's last line."""
+
+    png: bytes
+
+    def _repr_png_(self) -> bytes:
+        return self.png
+
+
+def picture(weights: Tensor, rows: Sequence[str], columns: Sequence[str], title: str = "") -> Picture:
+    """A heat map (Q, K) with its labels and numbers. Needs matplotlib."""
+    figure = _figure(0.7 * len(columns) + 1.5, 0.5 * len(rows) + 1)
+    axes = figure.subplots()
+    axes.imshow(weights.numpy(), vmin=0, vmax=1, cmap="magma_r", aspect="auto")
+    axes.set_xticks(range(len(columns)), columns)
+    axes.set_yticks(range(len(rows)), rows)
+    axes.set_title(title, fontsize=9)
+    for i, row in enumerate(weights.tolist()):
+        for j, x in enumerate(row):
+            axes.text(j, i, f"{x:.2f}", ha="center", va="center", fontsize=8, color="white" if x > 0.5 else "black")
+    png = BytesIO()
+    figure.savefig(png, format="png", dpi=100, metadata={"Software": None})
+    return Picture(png.getvalue())
+
+
 def head_table(maps: Maps) -> str:
     """One line for each layer and head: entropy (bits), distance (tokens), concentration of H."""
     numbers = statistics(maps.h)
@@ -47,15 +76,11 @@ def head_table(maps: Maps) -> str:
 
 def save_png(maps: Maps, path: Path, *, kind: str = "h") -> None:
     """The grid of all layers (rows) and heads (columns) as a picture; kind is "h" or "a". Needs matplotlib."""
-    try:
-        new_figure = import_module("matplotlib.figure").Figure
-    except ModuleNotFoundError as problem:
-        raise ModuleNotFoundError("a picture needs matplotlib: pip install matplotlib") from problem
     matrices = maps.a if kind == "a" else maps.h
     if matrices is None:
         raise ValueError('these maps have no A; ask for kind="h"')
     layers, heads = matrices.shape[:2]
-    figure = new_figure(figsize=(1.6 * heads + 1, 1.6 * layers + 1), layout="constrained")
+    figure = _figure(1.6 * heads + 1, 1.6 * layers + 1)
     grid = figure.subplots(layers, heads, squeeze=False)
     for layer in range(layers):
         for head in range(heads):
@@ -78,6 +103,15 @@ def html_page(maps: Maps, title: str = "Attention") -> str:
     data = f'{{"maps":{maps.as_json()},"rollout":{flow}}}'
     safe = data.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
     return page.replace("{{title}}", escape(title)).replace("{{data}}", safe)
+
+
+def _figure(width: float, height: float) -> Any:
+    """An empty matplotlib figure, in inches."""
+    try:
+        new_figure = import_module("matplotlib.figure").Figure
+    except ModuleNotFoundError as problem:
+        raise ModuleNotFoundError("a picture needs matplotlib: pip install matplotlib") from problem
+    return new_figure(figsize=(width, height), layout="constrained")
 
 
 def _shade(weight: float) -> str:
