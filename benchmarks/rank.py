@@ -20,7 +20,8 @@ import numpy as np
 import torch
 
 from attention_filter.personal import ranking
-from attention_filter.personal.features import Counts, make_background, stack
+from attention_filter.personal.background import make_background
+from attention_filter.personal.features import Counts, stack
 from attention_filter.personal.feedback import History
 from attention_filter.words import COUNTS, count_terms
 

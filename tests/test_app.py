@@ -112,7 +112,8 @@ def test_the_explanation_adds_up_by_items_and_by_words(filled):
     one = filled.stream(1)[0]
     told = filled.why(one.item.id)
     apart = sum(r.value for r in one.reasons if r.term in ("fresh", "source", "rules"))
-    assert sum(c.value for c in told.carriers) + told.baseline + apart == pytest.approx(told.ranked.score, abs=1e-4)
+    carried = sum(c.value for c in told.carriers) + told.ordinary + told.baseline
+    assert carried + apart == pytest.approx(told.ranked.score, abs=1e-4)
     assert sum(w.value for w in told.words) + told.rest + told.baseline + apart == pytest.approx(one.score, abs=1e-4)
     # What no word carried is small beside what the words carried: float16 vectors and words beyond the passage.
     assert abs(told.rest) < 0.15 * sum(abs(w.value) for w in told.words)

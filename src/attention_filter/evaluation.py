@@ -20,8 +20,9 @@ from attention_filter.errors import DataError
 from attention_filter.logs import ClickLog, Impression, LogItem, ProfileSet, Situation, read_mind, read_profiles
 from attention_filter.models.passages import passage
 from attention_filter.personal import baselines
+from attention_filter.personal.background import Background, make_background
 from attention_filter.personal.evaluate import FILTER, Result, Section, measure
-from attention_filter.personal.features import Background, Counts, Features, Floats, Ints, make_background, stack, take
+from attention_filter.personal.features import Counts, Features, Floats, Ints, stack, take
 from attention_filter.personal.feedback import STATEMENT, History, act_weight
 from attention_filter.personal.ranking import make_profile, score
 from attention_filter.personal.threads import one_thread_each
@@ -119,8 +120,9 @@ class Ground:
 
     background: Background
     bm25: baselines.Bm25
-    others: Features  # unlabelled items, in random order
     features: Features  # of all items
+    alone: Features  # of all items, not seen in context: what simpler rankings compare
+    others: Features  # unlabelled items alone, in random order
 
 
 @dataclass(frozen=True)
@@ -128,9 +130,9 @@ class Task:
     """What a method may see of a situation with n candidates: everything but the answers."""
 
     history: History
+    history_alone: History  # the same, not seen in context
     statements: Counts
     rows: Ints  # (n,) the candidates among the items
-    candidates: Features
     words: Counts
     dates: np.ndarray  # (n,) in seconds, NaN where unknown
     chance: tuple[int, int]  # the seed of the random ranking
@@ -151,16 +153,17 @@ def rank_clicks(
     for number, impression in enumerate(log.test):
         clicks.count_until(impression.time)
         rows, past = impression.candidates.astype(np.int64), impression.history.astype(np.int64)
+        history = History(
+            ground.features[past],
+            np.full(len(past), act_weight(Sign.LIKE), np.float32),
+            np.zeros(len(past), bool),
+            tuple(past.tolist()),
+        )
         task = Task(
-            history=History(
-                ground.features[past],
-                np.full(len(past), act_weight(Sign.LIKE), np.float32),
-                np.zeros(len(past), bool),
-                tuple(past.tolist()),
-            ),
+            history=history,
+            history_alone=replace(history, features=ground.alone[past]),
             statements=none_said,
             rows=rows,
-            candidates=ground.features[rows],
             words=take(texts.counts, rows),
             dates=clicks.first_seen[rows],
             chance=(seed, number),
@@ -182,16 +185,17 @@ def rank_profiles(
     out: dict[int, Scores] = {}
     for free, numbers in _backgrounds(data):
         ground = _ground(model, texts, free, seed)
-        interests = ground.background.features(said.vectors, said.counts, said.langs)
+        given = said.vectors, said.counts, said.langs
+        interests, interests_alone = ground.background.features(*given), ground.background.alone(*given)
         for number in numbers:
             situation = data.situations[number]
             rows = situation.candidates.astype(np.int64)
             asked = np.array([stated[text] for text in situation.interests], np.int64)
             task = Task(
                 history=_history(situation, ground.features, interests[asked]),
+                history_alone=_history(situation, ground.alone, interests_alone[asked]),
                 statements=take(said.counts, asked),
                 rows=rows,
-                candidates=ground.features[rows],
                 words=take(texts.counts, rows),
                 dates=dates[rows],
                 chance=(seed, number),
@@ -209,12 +213,12 @@ def statements_of(data: ProfileSet) -> list[str]:
 
 def _rank(ground: Ground, task: Task) -> Scores:
     """Every method that has something to go by."""
-    history, candidates = task.history, task.candidates
-    profile = make_profile(ground.background, history)
+    profile = make_profile(ground.background, task.history)
+    history, candidates = task.history_alone, ground.alone[task.rows]
     # The logs do not say where an item came from: all share one source.
     source = np.zeros(len(candidates), np.int64)
     given = {
-        FILTER: score(profile, candidates, sources=source, popularity=task.popularity).total,
+        FILTER: score(profile, ground.features[task.rows], sources=source, popularity=task.popularity).total,
         "random": baselines.at_random(task.rows, task.chance),
         "newest first": baselines.newest(task.dates),
         "popularity": task.popularity,
@@ -231,9 +235,10 @@ def _ground(model: str, texts: Texts, free: Ints, seed: int) -> Ground:
         raise DataError("no item is free to learn the background from; add items that are no candidates")
     counts, langs = take(texts.counts, free), [texts.langs[i] for i in free]
     background = make_background(model, texts.vectors[free], counts, langs, np.zeros(len(free), np.int64), seed=seed)
-    features = background.features(texts.vectors, texts.counts, texts.langs)
+    given = texts.vectors, texts.counts, texts.langs
+    alone = background.alone(*given)
     order = np.random.default_rng(seed).permutation(free)[: baselines.BACKGROUND_FOR_SVM]
-    return Ground(background, baselines.make_bm25(counts), features[order], features)
+    return Ground(background, baselines.make_bm25(counts), background.features(*given), alone, alone[order])
 
 
 def _backgrounds(data: ProfileSet) -> Iterator[tuple[Ints, list[int]]]:

@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from attention_filter.personal import diversity, features, ranking, rules, tray
-from attention_filter.personal.features import Background, Counts, Features
+from attention_filter.personal.background import Background, from_bytes, make_background, to_bytes
+from attention_filter.personal.features import Counts, Features
 from attention_filter.personal.feedback import STATEMENT, History, act_weight
 from attention_filter.settings import Settings
 from attention_filter.sources.language import detect_language
@@ -93,7 +94,7 @@ def open_reading(store: Store, settings: Settings, now: datetime) -> Reading:
     """What is needed to rank now. Without any encoding yet, items are ranked by their words."""
     model = model_of(store)
     stored = store.get_state(BACKGROUND)
-    background = features.from_bytes(stored) if stored else make_background(store, model)
+    background = from_bytes(stored) if stored else learn_background(store, model)
     history = make_history(store, background, model, now)
     profile = ranking.make_profile(background, history, _scale(store))
     return Reading(store, settings, now, model, profile, _line(profile))
@@ -102,7 +103,7 @@ def open_reading(store: Store, settings: Settings, now: datetime) -> Reading:
 def refresh_background(store: Store, model: str) -> None:
     """Learn the background anew from what the stream holds now, and keep it; the scale follows."""
     store.put_state(MODEL, model.encode())
-    store.put_state(BACKGROUND, features.to_bytes(make_background(store, model)))
+    store.put_state(BACKGROUND, to_bytes(learn_background(store, model)))
 
 
 def freeze_scale(store: Store, now: datetime) -> None:
@@ -110,7 +111,7 @@ def freeze_scale(store: Store, now: datetime) -> None:
     stored = store.get_state(BACKGROUND)
     if not stored:
         return
-    background = features.from_bytes(stored)
+    background = from_bytes(stored)
     history = make_history(store, background, background.model, now)
     scale = ranking.make_profile(background, history).scale
     known = {"mean": dict(scale.mean), "deviation": dict(scale.deviation)} if len(history) else None
@@ -126,7 +127,7 @@ def has_scale(store: Store) -> bool:
     return _scale(store) is not None
 
 
-def make_background(store: Store, model: str) -> Background:
+def learn_background(store: Store, model: str) -> Background:
     """The background of all that the reader may see, sampled evenly when there is much."""
     share = min(1.0, BACKGROUND_ITEMS / max(store.count_items(), 1))
     parts: list[Batch] = []
@@ -136,7 +137,7 @@ def make_background(store: Store, model: str) -> Background:
     whole = join(parts or [store.batch_of([], model)])
     # In an order that does not depend on which source answered first: same items, same themes, same ranking.
     whole = whole[np.lexsort((whole.dates, *whole.vectors[:, :1].T))]
-    return features.make_background(model, whole.vectors, _counts(whole), whole.langs, whole.sources)
+    return make_background(model, whole.vectors, _counts(whole), whole.langs, whole.sources)
 
 
 def make_history(store: Store, background: Background, model: str, now: datetime) -> History:

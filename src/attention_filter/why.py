@@ -47,7 +47,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Explanation:
-    """The reasons sum to the score. So do carriers + baseline + the reasons that no past item carried, and
+    """The reasons sum to the score. So do carriers + ordinary + baseline + the reasons that no past item carried, and
     so do words + rest + baseline + those reasons; `words` is empty without an encoder."""
 
     ranked: Ranked
@@ -55,6 +55,7 @@ class Explanation:
     of: int
     line: float
     carriers: tuple[Carrier, ...]
+    ordinary: float  # what tells it from ordinary items
     baseline: float
     text: str
     words: tuple[Word, ...]
@@ -75,7 +76,7 @@ def explain_item(reading: Reading, item_id: int, encoder: Encoder | None) -> Exp
     )
     text, words = _words(reading, one, row, encoder)
     # What no word of the text carried: punctuation, words further down, and the rounding of the stored vector.
-    rest = sum(carried.by_item.values()) - sum(word.value for word in words) if words else 0.0
+    rest = carried.ordinary + sum(carried.by_item.values()) - sum(word.value for word in words) if words else 0.0
     placed = place(reading, Selection())
     rank, total = _rank(placed, item_id, one.score)
     return Explanation(
@@ -84,6 +85,7 @@ def explain_item(reading: Reading, item_id: int, encoder: Encoder | None) -> Exp
         of=total,
         line=reading.line,
         carriers=carriers,
+        ordinary=carried.ordinary,
         baseline=carried.baseline,
         text=text,
         words=words,

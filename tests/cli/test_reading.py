@@ -10,7 +10,7 @@ RANKED = {
     "id", "title", "url", "source", "date", "published", "updated", "fetched", "lang", "authors", "tags", "image",
     "score", "reasons", "interest", "pinned", "tray", "story",
 }  # fmt: skip
-WHY = {"rank", "of", "line", "carriers", "baseline", "text", "words", "rest", "rules", "changes"}
+WHY = {"rank", "of", "line", "carriers", "ordinary", "baseline", "text", "words", "rest", "rules", "changes"}
 NOT_FROM_HISTORY = ("fresh", "source", "popular", "rules")
 
 
@@ -98,7 +98,7 @@ def test_why_has_three_sums_of_the_score(attention, news, id_of):
     others = sum(r["value"] for r in document["reasons"] if r["term"] in NOT_FROM_HISTORY)
     by_act = sum(carrier["value"] for carrier in document["carriers"])
     by_word = sum(word["value"] for word in document["words"]) + document["rest"]
-    assert by_act + document["baseline"] + others == pytest.approx(document["score"], abs=1e-5)
+    assert by_act + document["ordinary"] + document["baseline"] + others == pytest.approx(document["score"], abs=1e-5)
     assert by_word + document["baseline"] + others == pytest.approx(document["score"], abs=1e-3)
     assert {"like", None} == {carrier["act"] for carrier in document["carriers"]}
     assert document["changes"]

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from attention_filter.personal.features import Counts, make_background
+from attention_filter.personal.background import make_background
+from attention_filter.personal.features import Counts
 from attention_filter.personal.feedback import History
 from attention_filter.words import count_terms
 

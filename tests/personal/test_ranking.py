@@ -6,11 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attention_filter.personal.features import Counts, from_bytes, make_background, to_bytes
-from attention_filter.personal.feedback import WEIGHTS, act_weight
+from attention_filter.personal import feedback
+from attention_filter.personal.background import from_bytes, make_background, to_bytes
+from attention_filter.personal.explain import carried_by_items
+from attention_filter.personal.features import Counts, similarity
+from attention_filter.personal.feedback import act_weight
 from attention_filter.personal.ranking import (
     TEMPERATURE,
-    WORD_WEIGHT,
+    WEIGHTS,
     claims,
     held_out,
     make_profile,
@@ -20,6 +23,7 @@ from attention_filter.personal.ranking import (
     score,
     shares,
 )
+from attention_filter.personal.taste import learn
 from attention_filter.types import Sign
 
 HEADS = ("interests", "themes", "topics")
@@ -38,16 +42,40 @@ def test_the_terms_sum_to_the_score(world):
         profile, world.features, freshness=np.full(n, 0.5), sources=world.topic, rules=np.ones(n), popularity=np.ones(n)
     )
     np.testing.assert_allclose(sum(scores.terms.values()), scores.total, atol=1e-9)
-    assert set(scores.terms) == {*HEADS, "near", "said", "fresh", "source", "rules", "popular"}
+    assert set(scores.terms) == {*HEADS, "near", "said", "taste", "fresh", "source", "rules", "popular"}
 
 
 @given(ITEMS, st.integers(100, 199), st.booleans())
 def test_shares_sum_to_each_term(world, liked, candidate, stated):
     history = world.history(liked, [1.0 if i % 3 else -0.25 for i in liked], statements=[1, 2] if stated else [])
     profile = make_profile(world.background, history)
-    raw = raw_terms(profile, world.features[[candidate]])
-    for term, parts in shares(profile, world.features[[candidate]]).items():
-        assert parts.sum() == pytest.approx(raw[term][0], abs=1e-5), term
+    raw, parts = raw_terms(profile, world.features[[candidate]]), shares(profile, world.features[[candidate]])
+    for term in {*parts} - {"taste"}:  # ordinary items carry a part of taste
+        assert parts[term].sum() == pytest.approx(raw[term][0], abs=1e-5), term
+
+
+def test_without_ordinary_items_the_shares_and_the_constant_are_the_whole_taste(world):
+    history = world.history([1, 2, 3, 4], [1, -0.25, 1, 1], statements=[1])
+    taste = learn(history.features, history.weight, world.features[:0], 2.0)
+    kernel = similarity(world.features, history.features, 2.0)
+    np.testing.assert_allclose(kernel @ taste.alpha + taste.constant, taste.of(world.features), atol=1e-5)
+
+
+def test_a_taste_tells_what_was_liked_from_what_is_ordinary(world):
+    liked = np.flatnonzero(world.topic[:100] == 2)[:9]
+    taste = learn(world.features[liked], np.ones(9, np.float32), world.background.ordinary, 2.0)
+    later = taste.of(world.features[100:])
+    assert later[world.topic[100:] == 2].min() > np.median(later[world.topic[100:] != 2])
+    assert learn(world.features[liked], -np.ones(9, np.float32), world.background.ordinary, 2.0) is None
+
+
+def test_what_carried_a_score_sums_to_it(world):
+    profile = make_profile(world.background, world.history([1, 2, 3], [1, -0.25, 1], statements=[0]))
+    row = world.features[[150]]
+    carried = carried_by_items(profile, row)
+    whole = sum(carried.by_item.values()) + carried.ordinary + carried.baseline
+    assert whole == pytest.approx(score(profile, row).total[0], abs=1e-5)
+    assert carried.ordinary != 0
 
 
 @given(ITEMS.filter(lambda x: len(x) > 1), st.integers(100, 199))
@@ -92,7 +120,7 @@ def test_the_interests_head_equals_the_formula(world):
     p = history.features.meaning[history.statement]
     v, c = history.features.meaning, world.features.meaning
     a, h = softmax(p @ v.T / TEMPERATURE, 0), softmax(c @ p.T / TEMPERATURE, 1)
-    kernel = c @ v.T + WORD_WEIGHT * (world.features.words @ history.features.words.T).toarray()
+    kernel = c @ v.T + world.background.word_weight * (world.features.words @ history.features.words.T).toarray()
     want = ((h @ a) * history.weight * kernel).sum(1)
     np.testing.assert_allclose(raw_terms(profile, world.features)["interests"], want, atol=1e-5)
 
@@ -205,7 +233,7 @@ def test_a_rare_source_gets_more_than_a_loud_one(world):
 
 def test_weights_decay_and_reject_less_than_they_like():
     assert act_weight(Sign.LIKE, 360) == pytest.approx(0.25)
-    assert all(abs(WEIGHTS[s]) < WEIGHTS[Sign.LIKE] for s in (Sign.DISLIKE, Sign.SKIP, Sign.HIDE))
+    assert all(abs(feedback.WEIGHTS[s]) < feedback.WEIGHTS[Sign.LIKE] for s in (Sign.DISLIKE, Sign.SKIP, Sign.HIDE))
 
 
 def test_each_language_is_centred_on_itself(world):
@@ -226,7 +254,8 @@ def test_each_language_is_centred_on_itself(world):
 def test_held_out_scores_are_those_of_a_history_without_the_item(world):
     liked = [3, 8, 15, 40, 41]
     history = world.history(liked, [1, 1, -0.25, 1, 1], statements=[0])
-    profile = make_profile(world.background, history)
+    exact = {term: weight for term, weight in WEIGHTS.items() if term != "taste"}  # taste's is about that of a refit
+    profile = make_profile(world.background, history, weights=exact)
     for row, key in enumerate(liked):
-        without = make_profile(world.background, history.without(key), profile.scale)
+        without = make_profile(world.background, history.without(key), profile.scale, exact)
         assert held_out(profile)[row] == pytest.approx(score(without, world.features[[key]]).total[0], abs=1e-4)

@@ -76,8 +76,9 @@ def tray(items: Sequence[Ranked], count: int, promise: float) -> Document:
 
 def explanation(one: Explanation, rules: Sequence[Rule]) -> Document:
     """`why`: as `ranked`, and rank, of, line, text, rules (those that hold), changes [{what, score, rank}], and
-    two more sums of the score: carriers [{item, interest, name, act, value}] + baseline + the reasons that carry no
-    history (fresh, source, popular, rules); and words [{start, end, word, value}] + rest in place of the carriers"""
+    two more sums of the score: carriers [{item, interest, name, act, value}] + ordinary + baseline + the reasons
+    that carry no history (fresh, source, popular, rules); and words [{start, end, word, value}] + rest in place of
+    the carriers and ordinary"""
     return ranked(one.ranked) | {
         "rank": one.rank,
         "of": one.of,
@@ -92,6 +93,7 @@ def explanation(one: Explanation, rules: Sequence[Rule]) -> Document:
             }
             for carrier in one.carriers
         ],
+        "ordinary": one.ordinary,
         "baseline": one.baseline,
         "text": one.text,
         "words": [

@@ -180,6 +180,8 @@ def _carried(one: Explanation) -> Table:
     rows = [(carrier_name(carrier), carrier.value, "") for carrier in shown]
     if others:
         rows.append((f"{len(others)} others", sum(carrier.value for carrier in others), ""))
+    if one.ordinary:
+        rows.append(("unlike ordinary items", one.ordinary, ""))
     rows.append(("less what a usual item has from them", one.baseline, ""))
     rest = [reason for reason in one.ranked.reasons if reason.term in NOT_FROM_HISTORY]
     rows.append((", ".join(LABELS[reason.term] for reason in rest), sum(reason.value for reason in rest), ""))

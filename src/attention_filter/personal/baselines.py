@@ -15,12 +15,12 @@ from scipy import sparse
 
 from attention_filter.personal.features import SLOTS, Counts, Features, stack
 from attention_filter.personal.feedback import History
+from attention_filter.personal.taste import newton
 
 K1, B = 1.5, 0.75  # of BM25
 SVM_C = 0.01  # as arxiv-sanity-lite
 STRENGTHS = (10.0, 1.0, 0.1)  # λ = 1 / C that logistic regression chooses from
 BACKGROUND_FOR_SVM, BACKGROUND_FOR_LOGISTIC = 1_000, 200  # more did not help either
-STEPS = 8  # of Newton; it converges in three to five
 
 Scores = NDArray[np.float64]
 
@@ -99,9 +99,7 @@ def linear_svm(history: History, others: Features, candidates: Features) -> Scor
 def logistic_regression(history: History, others: Features, candidates: Features) -> Scores | None:
     """Logistic regression on meaning, both classes weighing the same, λ by leave-one-out.
 
-    Solved in its dual by Newton steps, η = Ka, since examples are fewer than dimensions. The loss without an
-    example comes from the last step's least squares instead of a refit (Cawley & Talbot 2008, "Efficient
-    approximate leave-one-out cross-validation for kernel logistic regression").
+    Solved in its dual, η = Ka, since examples are fewer than dimensions.
     """
     examples, wanted = _examples(history, others[:BACKGROUND_FOR_LOGISTIC])
     if wanted.all() or not wanted.any():
@@ -112,33 +110,12 @@ def logistic_regression(history: History, others: Features, candidates: Features
     dual, least = np.zeros(len(rows)), np.inf
     best = dual
     for strength in STRENGTHS:
-        dual, left_out = _newton(kernel, wanted, weight, strength, dual)
+        dual, left_out = newton(kernel, wanted, weight, strength, dual)
         loss = float(weight @ np.logaddexp(0, np.where(wanted, -left_out, left_out)))
         if loss < least:
             best, least = dual, loss
     scores: Scores = candidates.meaning @ (rows.T @ best)
     return scores
-
-
-def _newton(
-    kernel: np.ndarray, wanted: np.ndarray, weight: np.ndarray, strength: float, dual: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Minimise Σ weight · log-loss(Ka) + strength/2 a'Ka from `dual` on: a (n,), and each row's η without itself."""
-    from scipy.linalg import cho_factor, cho_solve
-    from scipy.linalg.lapack import dpotri
-    from scipy.special import expit
-
-    for _ in range(STEPS):
-        eta = kernel @ dual
-        chance = expit(eta)
-        bend = np.maximum(weight * chance * (1 - chance), 1e-6)
-        target = eta + weight * (wanted - chance) / bend
-        factor, lower = cho_factor(kernel + np.diag(strength / bend), lower=True, check_finite=False)
-        last, dual = dual, cho_solve((factor, lower), target, check_finite=False)
-        if np.abs(dual - last).max() <= 1e-3 * np.abs(dual).max():
-            break
-    inverse, _ = dpotri(factor, lower=1)
-    return dual, target - dual / np.diag(inverse)
 
 
 def _examples(history: History, others: Features) -> tuple[Features, np.ndarray]:

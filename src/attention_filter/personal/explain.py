@@ -7,15 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from attention_filter.personal.features import SLOTS, Features, Floats
-from attention_filter.personal.ranking import (
-    NEIGHBOURS,
-    WORD_WEIGHT,
-    Profile,
-    near_weights,
-    read_outs,
-    shares,
-)
+from attention_filter.personal.context import pull_back
+from attention_filter.personal.features import SLOTS, Features, Floats, unit
+from attention_filter.personal.ranking import NEIGHBOURS, Profile, near_weights, read_outs, shares
 from attention_filter.words import occurrences, term_id, units
 
 
@@ -23,11 +17,12 @@ from attention_filter.words import occurrences, term_id, units
 class Carried:
     """What carried the part of a score that comes from the history.
 
-    `by_item` {key of the history: score units} and `baseline` (what an average background item would have lost
-    or gained) sum to that part, and so do the term by term sums.
+    `by_item` {key of the history: score units}, `ordinary` (what tells it from ordinary items, which taste knows)
+    and `baseline` (what an average background item would have lost or gained) sum to that part.
     """
 
     by_item: dict[int, float]
+    ordinary: float
     baseline: float
 
 
@@ -43,15 +38,19 @@ class WordShares:
 def carried_by_items(profile: Profile, candidate: Features) -> Carried:
     """Each past item's and statement's part of the candidate's score, in score units, summed over the terms."""
     total = np.zeros(len(profile.history))
-    baseline = 0.0
+    ordinary = baseline = 0.0
     if not len(profile.history):
-        return Carried({}, 0.0)
+        return Carried({}, 0.0, 0.0)
     for term, parts in shares(profile, candidate).items():
-        deviation = profile.scale.deviation.get(term, 0.0)
-        if deviation:
-            total += profile.weights.get(term, 0.0) * parts / deviation
-            baseline -= profile.weights.get(term, 0.0) * profile.scale.mean[term] / deviation
-    return Carried({key: float(value) for key, value in zip(profile.history.keys, total, strict=True)}, baseline)
+        worth = _worth(profile, term)
+        total += worth * parts
+        baseline -= worth * profile.scale.mean.get(term, 0.0)
+    if profile.taste:
+        rest = profile.taste.of(candidate)[0] - profile.taste.constant - shares(profile, candidate)["taste"].sum()
+        ordinary = _worth(profile, "taste") * float(rest)
+        baseline += _worth(profile, "taste") * profile.taste.constant
+    by_item = {key: float(value) for key, value in zip(profile.history.keys, total, strict=True)}
+    return Carried(by_item, ordinary, baseline)
 
 
 def carried_by_words(
@@ -66,12 +65,16 @@ def carried_by_words(
 
     `token_spans` (T) and `token_states` (T, d) are the encoder's for `text`; the states' mean, normalised, is the
     text's vector. With the read-outs and the chosen neighbours held fixed the score is linear in both, so the
-    shares and `rest` sum to the sum of `carried_by_items(…).by_item`.
+    shares and `rest` sum to `by_item` and `ordinary` of `carried_by_items`. What the text's neighbours in the stream
+    carried goes to the words that drew them.
     """
     toward_meaning, toward_words = _direction(profile, candidate)
+    background = profile.background
+    alone = _alone(background.centre(lang), token_states)
+    toward_meaning = pull_back(toward_meaning, Features(alone[None], candidate.words), background.bank)
     letters = np.zeros(len(text) + 1)  # the last one collects what has no place
     for (start, end), value in zip(
-        token_spans, _token_shares(profile.background.centre(lang), token_states, toward_meaning), strict=True
+        token_spans, _token_shares(background.centre(lang), token_states, toward_meaning), strict=True
     ):
         _spread(letters, start, end, value)
     row = candidate.words.tocoo()
@@ -101,21 +104,27 @@ def _direction(profile: Profile, candidate: Features) -> tuple[np.ndarray, np.nd
     on_meaning, on_both = np.zeros(len(history)), np.zeros(len(history))
     heads = {head.name: head for head in profile.heads}
     for name, h in read_outs(profile, candidate).items():
-        deviation = profile.scale.deviation.get(name, 0.0)
-        if deviation:
-            looked = (h[0] @ heads[name].a) * history.weight * profile.weights.get(name, 0.0) / deviation
-            if heads[name].words is None:
-                on_meaning += looked
-            else:
-                on_both += looked
+        looked = (h[0] @ heads[name].a) * history.weight * _worth(profile, name)
+        if heads[name].words is None:
+            on_meaning += looked
+        else:
+            on_both += looked
     parts = shares(profile, candidate)
     for term in ("near", "said"):
-        deviation = profile.scale.deviation.get(term, 0.0)
-        if deviation and term in parts:
-            on_both += _chosen(profile, term, parts[term]) * profile.weights.get(term, 0.0) / deviation
+        if term in parts:
+            on_both += _chosen(profile, term, parts[term]) * _worth(profile, term)
     meaning = history.features.meaning.T.astype(np.float64) @ (on_meaning + on_both)
-    words = history.features.words.T @ (WORD_WEIGHT * on_both)
-    return meaning, np.asarray(words).ravel()
+    words = np.asarray(history.features.words.T @ (profile.background.word_weight * on_both)).ravel()
+    if profile.taste:
+        meaning += _worth(profile, "taste") * profile.taste.meaning
+        words = words + _worth(profile, "taste") * profile.taste.words
+    return meaning, words
+
+
+def _worth(profile: Profile, term: str) -> float:
+    """What one unit of a term adds to the score."""
+    deviation = profile.scale.deviation.get(term, 0.0)
+    return profile.weights.get(term, 0.0) / deviation if deviation else 0.0
 
 
 def _chosen(profile: Profile, term: str, parts: np.ndarray) -> np.ndarray:
@@ -125,6 +134,13 @@ def _chosen(profile: Profile, term: str, parts: np.ndarray) -> np.ndarray:
         return np.where(parts != 0, near_weights(history) / NEIGHBOURS, 0)
     largest = np.abs(history.weight[history.statement]).max()
     return np.where(parts != 0, history.weight / largest, 0)
+
+
+def _alone(centre: Floats, states: np.ndarray) -> Floats:
+    """The text's own vector: its mean state about the centre of its language, (d,)."""
+    mean = states.astype(np.float64).mean(0)
+    alone: Floats = unit((mean / np.linalg.norm(mean) - centre)[None])[0]
+    return alone
 
 
 def _token_shares(centre: Floats, states: np.ndarray, toward: np.ndarray) -> np.ndarray:

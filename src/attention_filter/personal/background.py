@@ -1,0 +1,183 @@
+"""What is known of a stream without any feedback: learned from unlabelled items and frozen until the next fetch."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from attention_filter.personal.context import in_context, word_reliability
+from attention_filter.personal.features import SLOTS, Counts, Features, Floats, Ints, take, tfidf, unit
+
+BANK = 4_000  # background items that a text is seen among
+SAMPLE = 600  # background items that each term is standardised over
+ORDINARY = 200  # background items that a taste is told from
+RESOLUTIONS = (32, 128)  # prototypes of the finer attention heads
+TOO_COMMON = 0.2  # a word in more than this share of the items says nothing (and costs the most)
+ENOUGH_FOR_A_CENTRE = 30  # items of a language before it gets a centre of its own
+
+
+@dataclass(frozen=True)
+class Background:
+    """What is known of the stream without any feedback; made from unlabelled items and frozen.
+
+    `centres` holds the mean vector (d,) of each language, and of all items under "": a multilingual encoder sets
+    languages apart, and without their own centre an interest finds its own language first. `idf` (SLOTS,) the
+    inverse document frequencies, `bank` (b,) centred items in random order that a text is seen among, `prototypes` one
+    (K, d) array per resolution, `word_weight` what the words' cosine counts beside the meaning's, `source_counts` how
+    many items each source brought. In context: `sample`, the items that terms are standardised over, and `ordinary`.
+    """
+
+    model: str
+    items: int
+    centres: Mapping[str, Floats]
+    idf: Floats
+    bank: Features
+    prototypes: tuple[Floats, ...]
+    word_weight: float
+    sample: Features
+    ordinary: Features
+    source_counts: Mapping[int, int]
+
+    def centre(self, lang: str) -> Floats:
+        """The mean vector (d,) of a language, or of everything when the language is hardly known."""
+        return self.centres.get(lang, self.centres[""])
+
+    def features(self, vectors: Floats, counts: Counts, langs: Sequence[str]) -> Features:
+        """Texts as the ranking compares them: centred `vectors` (n, d; zero rows stay zero) in context, and words."""
+        return in_context(self.alone(vectors, counts, langs), self.bank)
+
+    def alone(self, vectors: Floats, counts: Counts, langs: Sequence[str]) -> Features:
+        """The same texts before they are seen in context."""
+        return _alone(vectors, counts, langs, self.centres, self.idf)
+
+
+def make_background(
+    model: str, vectors: Floats, counts: Counts, langs: Sequence[str], sources: Ints, *, seed: int = 0
+) -> Background:
+    """Learn the background from unlabelled items: `vectors` (n, d) with zero rows where missing, n `langs`, `sources`.
+
+    The prototypes are spherical k-means centres (Dhillon & Modha 2001) of the bank in context.
+    """
+    known = np.any(vectors != 0, axis=1)
+    n, d = vectors.shape
+    documents = np.bincount(counts.terms % SLOTS, minlength=SLOTS)
+    idf = (np.log((n + 1) / (documents + 1)) + 1).astype(np.float32)
+    idf[documents > max(TOO_COMMON * n, 1)] = 0
+    centres = _centres(vectors[known], [lang for lang, k in zip(langs, known, strict=True) if k], d)
+    rng = np.random.default_rng(seed)
+    kept = rng.permutation(n)[:BANK]
+    bank = _alone(vectors[kept], take(counts, kept), [langs[i] for i in kept], centres, idf)
+    bank = Features(bank.meaning.astype(np.float16).astype(np.float32), bank.words)  # as it is stored
+    meaning = in_context(bank, bank).meaning
+    meaning = meaning[meaning.any(1)]
+    return Background(
+        model=model,
+        items=n,
+        centres=centres,
+        idf=idf,
+        bank=bank,
+        prototypes=tuple(_spherical_kmeans(meaning, k, rng) for k in RESOLUTIONS),
+        word_weight=_word_weight(word_reliability(bank)),
+        sample=in_context(bank[:SAMPLE], bank),
+        ordinary=in_context(bank[-ORDINARY:], bank),
+        source_counts=dict(Counter(sources.tolist())),
+    )
+
+
+def to_bytes(background: Background) -> bytes:
+    """A background as bytes (NumPy's npz, no pickle), to be stored."""
+    seen = np.flatnonzero(background.idf != background.idf.max())
+    bank = background.bank
+    out = io.BytesIO()
+    np.savez_compressed(
+        out,
+        model=np.array(background.model),
+        items=np.array(background.items),
+        langs=np.array(list(background.centres)),
+        centres=np.vstack(list(background.centres.values())),
+        seen=seen.astype(np.uint32),
+        idf=background.idf[seen],
+        unseen=background.idf.max(),
+        meaning=bank.meaning.astype(np.float16),
+        data=bank.words.data,
+        indices=bank.words.indices.astype(np.uint32),
+        indptr=bank.words.indptr,
+        word_weight=np.array(background.word_weight),
+        sources=np.array(sorted(background.source_counts.items()), dtype=np.int64).reshape(-1, 2),
+        prototypes=np.vstack([*background.prototypes, np.zeros((0, len(background.centre(""))), np.float32)]),
+        resolutions=np.array([len(p) for p in background.prototypes], np.int64),
+    )
+    return out.getvalue()
+
+
+def from_bytes(data: bytes) -> Background:
+    """The background that `to_bytes` wrote."""
+    with np.load(io.BytesIO(data), allow_pickle=False) as z:
+        idf = np.full(SLOTS, z["unseen"], np.float32)
+        idf[z["seen"]] = z["idf"]
+        meaning = z["meaning"].astype(np.float32)
+        shape = (len(meaning), SLOTS)
+        bank = Features(meaning, sparse.csr_array((z["data"], z["indices"].astype(np.int32), z["indptr"]), shape=shape))
+        return Background(
+            model=str(z["model"]),
+            items=int(z["items"]),
+            centres={str(lang): centre for lang, centre in zip(z["langs"], z["centres"], strict=True)},
+            idf=idf,
+            bank=bank,
+            prototypes=tuple(np.split(z["prototypes"], np.cumsum(z["resolutions"])[:-1])),
+            word_weight=float(z["word_weight"]),
+            sample=in_context(bank[:SAMPLE], bank),
+            ordinary=in_context(bank[-ORDINARY:], bank),
+            source_counts={int(source): int(count) for source, count in z["sources"]},
+        )
+
+
+def _word_weight(reliability: float | None) -> float:
+    """λ of the kernel: 1 where words hardly tell what belongs together, 4 where they tell it well, 2 where unknown.
+
+    >>> _word_weight(0.7), _word_weight(0.95)
+    (1.0, 4.0)
+    """
+    if reliability is None:
+        return 2.0
+    return 1 + 3 * min(max((reliability - 0.85) / 0.05, 0.0), 1.0)
+
+
+def _alone(
+    vectors: Floats, counts: Counts, langs: Sequence[str], centres: Mapping[str, Floats], idf: Floats
+) -> Features:
+    """Texts before they are seen in context: unit rows about the centres of their languages, and words."""
+    names = list(centres)
+    table = np.vstack(list(centres.values()))
+    index = [names.index(lang) if lang in centres else 0 for lang in langs]
+    known = np.any(vectors != 0, axis=1, keepdims=True)
+    return Features(unit(np.where(known, vectors - table[np.array(index, np.int64)], 0)), tfidf(counts, idf))
+
+
+def _centres(vectors: Floats, langs: Sequence[str], d: int) -> dict[str, Floats]:
+    """The mean of all rows under "", and that of each language with enough rows to tell."""
+    if not len(vectors):
+        return {"": np.zeros(d, np.float32)}
+    rows = np.array(langs)
+    common = [lang for lang in sorted(set(langs)) if (rows == lang).sum() >= ENOUGH_FOR_A_CENTRE and lang]
+    return {"": vectors.mean(0), **{lang: vectors[rows == lang].mean(0) for lang in common}}
+
+
+def _spherical_kmeans(rows: Floats, k: int, rng: np.random.Generator, rounds: int = 15) -> Floats:
+    """Unit centres (≤ k, d) of unit `rows`; fewer rows than k give one centre a row."""
+    if len(rows) <= k:
+        return rows.copy()
+    centres: Floats = rows[np.sort(rng.permutation(len(rows))[:k])].copy()
+    for _ in range(rounds):
+        nearest = (rows @ centres.T).argmax(1)
+        sums = (
+            sparse.csr_array((np.ones(len(rows), np.float32), (nearest, np.arange(len(rows)))), (k, len(rows))) @ rows
+        )
+        filled = np.bincount(nearest, minlength=k) > 0
+        centres[filled] = unit(np.asarray(sums, np.float32)[filled])
+    return centres
