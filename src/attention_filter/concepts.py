@@ -162,7 +162,7 @@ def accepted(word: str, senses: Sequence[Sense], chosen: int) -> Graph:
     out: list[Concept] = []
     for number, sense in enumerate(senses, 1):
         names = _usable(word, sense.names)
-        label = f"{word} ({(*names, *sense.broader, 'mine')[0]})"
+        label = f"{word} ({(*names, *sense.broader, f'sense {number}')[0]})"
         label = label if label not in labels else f"{word} (sense {number})"
         labels.append(label)
         context = tuple(filter(graph.findable, sense.context))

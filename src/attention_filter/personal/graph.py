@@ -89,7 +89,7 @@ def parse(text: str, file: str = "graph") -> Graph:
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         said = _LINE.search(str(error))
-        line = int(said.group(1)) if said else max(text.count("\n"), 1)
+        line = int(said.group(1)) if said else max(len(text.splitlines()), 1)
         raise DataError(f"{file}:{line}: {_LINE.split(str(error))[0].strip()}") from error
     if len(tables) > MOST_CONCEPTS:
         raise DataError(f"{file}:1: {len(tables)} concepts; at most {MOST_CONCEPTS}")
@@ -235,7 +235,9 @@ def _check_findable(key: str, name: str) -> None:
     """Items are known by their words, so a name needs a word that can be told from others."""
     if not findable(name):
         kept = " ".join(words(name))
-        looks = f"would be looked for as {kept!r} and found everywhere" if kept else "has no word to look for"
+        looks = (
+            f"would be looked for as {kept!r}, which is too short to be found" if kept else "has no word to look for"
+        )
         raise _ProblemError(key, f"{name!r} {looks}; write it with more letters")
 
 
@@ -302,8 +304,8 @@ def _lines(concept: Concept) -> Iterator[str]:
 
 
 def _quoted(text: str) -> str:
-    """A TOML basic string: JSON's, as long as there is no DEL in it, which `_plain` took out."""
-    return json.dumps(text, ensure_ascii=False)
+    """A TOML basic string: JSON's, but for DEL."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _plain(text: str) -> str:

@@ -27,12 +27,12 @@ from attention_filter.personal.features import Counts, Floats
 from attention_filter.personal.graph import MOST_CARE, Graph
 from attention_filter.words import count_terms
 
-GAIN = 0.6  # σ for an item that names what the reader cares about
-LOSS = 1.2  # σ for an item that uses its name in another sense
+GAIN = 1.0  # σ for an item that names what the reader cares about
+LOSS = 2.0  # σ for an item that uses its name in another sense
 NARROWER = 0.8  # closeness of a concept one step below
 RELATED = 0.5
 CLEAR_WORDS = 1  # words by which a sense must lead or lag
-CLEAR_MEANING = 0.06  # cosine by which it must be nearer or further
+CLEAR_MEANING = 0.04  # cosine by which it must be nearer or further
 
 
 @dataclass(frozen=True)
