@@ -118,10 +118,8 @@ def test_vectors_tell_a_sense_only_where_words_are_silent_and_the_margin_is_clea
 
 
 def test_a_tie_of_two_other_senses_still_says_that_it_is_not_this_one():
-    graph = parse(
-        '[">x (a)"]\n'.replace(">x", "rust")
-        + 'care = 1\n["rust (b)"]\ncontext = ["iron"]\n["rust (c)"]\ncontext = ["iron"]'
-    )
+    iron = 'context = ["iron"]'
+    graph = parse(f'["rust (a)"]\ncare = 1\n["rust (b)"]\n{iron}\n["rust (c)"]\n{iron}')
     value, (part,) = says(knowledge.compile_graph(graph), "Iron and rust")
     assert (value, part.named) == (-LOSS, "rust (b)")
 

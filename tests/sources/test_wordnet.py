@@ -7,7 +7,7 @@ from attention_filter.sources.wordnet import WordNet
 
 SYNSETS = {  # name: (names, pointers, gloss)
     "disease": (["blight", "crop_disease"], [("~", "rust1")], "an illness of plants"),
-    "rust1": (["rust", "orange_rust"], [("@", "disease"), ("~", "stem")], "a blight that turns leaves orange; \"rust came\""),
+    "rust1": (["rust", "orange_rust"], [("@", "disease"), ("~", "stem")], "a blight that turns leaves orange; a rust"),
     "stem": (["stem_rust"], [("@", "rust1"), ("~", "black")], "a rust of stems"),
     "black": (["black_rust"], [("@", "stem"), ("~", "deeper")], "a dark stem rust"),
     "deeper": (["too_deep"], [("@", "black")], "three steps below"),
@@ -20,7 +20,7 @@ def folder(tmp_path):
     head = "  1 a licence stands here\n"
     places, size = {}, len(head)
     lines = {}
-    for again in (False, True):  # offsets have a fixed width, so the second round knows them all
+    for _ in (False, True):  # offsets have a fixed width, so the second round knows them all
         size = len(head)
         for name, (names, pointers, gloss) in SYNSETS.items():
             to = "".join(f" {symbol} {places.get(other, 0):08d} n 0000" for symbol, other in pointers)
