@@ -78,6 +78,12 @@ def test_an_item_gains_by_what_is_cared_about_and_loses_by_another_sense(lexicon
     assert sum(part.value for part in parts) == pytest.approx(got)
 
 
+def test_a_name_inside_a_longer_one_is_not_a_name_of_its_own():
+    lexicon = knowledge.compile_graph(parse('[York]\ncare = 1\n["New York"]\n'))
+    assert says(lexicon, "The walls of York")[0] == GAIN
+    assert says(lexicon, "A walk in New York")[0] == 0
+
+
 def test_a_contribution_names_both_concepts_and_the_words(lexicon):
     _, (gain,) = says(lexicon, "Cargo and apples")
     assert str(gain) == "Rust (language) by Cargo: Cargo"

@@ -212,7 +212,7 @@ def find(lexicon: Lexicon, counts: Counts) -> tuple[np.ndarray, sparse.csr_array
 
 
 def decide(lexicon: Lexicon, found: sparse.csr_array, meaning: Floats | None) -> tuple[np.ndarray, np.ndarray]:
-    """What r items speak of, and of what they only use a name in another sense: two bool (r, C)."""
+    """What r items speak of, and of what they use a name in another sense: two bool (r, C)."""
     covered = sparse.csr_array(found @ lexicon.inside.T)
     whole = sparse.csr_array(found - found.multiply(covered > 0))  # words that are no part of a longer one
     free = whole.copy()
@@ -229,7 +229,7 @@ def decide(lexicon: Lexicon, found: sparse.csr_array, meaning: Floats | None) ->
             lead[asked] = _lead(meaning[rows[asked]] @ lexicon.meaning[senses].T) / CLEAR_MEANING
         present[np.ix_(rows, senses)] |= lead >= 1
         wrong[np.ix_(rows, senses)] |= lead <= -1
-    return present, wrong & ~present
+    return present, wrong
 
 
 def with_meaning(lexicon: Lexicon, rows: Floats) -> Lexicon:
