@@ -18,12 +18,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from attention_filter import exchange, reading, why
+from attention_filter import concepts, exchange, reading, why
 from attention_filter.errors import AttentionError, DataError, UsageError
-from attention_filter.personal import rules
+from attention_filter.personal import graph, rules
 from attention_filter.reading import Selection
 from attention_filter.settings import Settings, load_settings
 from attention_filter.sources.opml import write_opml
+from attention_filter.sources.wordnet import Sense, WordNet
 from attention_filter.store.search import Hit
 from attention_filter.store.store import Store, open_store
 from attention_filter.types import Feedback, Interest, Item, Ranked, Rule, Sign, Source
@@ -121,6 +122,7 @@ class Filter:
             return 0
         encoded = intake.encode(self.store, self.encoder, progress)
         self._encode_interests(self.store.interests())
+        self._encode(concepts.texts(concepts.load(self.store)))
         if encoded or changed or reading.model_of(self.store) != self.encoder.id:
             progress("Learning what is usual", 0, 1)
             reading.refresh_background(self.store, self.encoder.id)
@@ -204,6 +206,44 @@ class Filter:
     def remove_rule(self, rule_id: int) -> None:
         self.store.remove_rule(rule_id)
 
+    # Knowledge
+
+    def knowledge(self) -> list[concepts.Known]:
+        """The reader's concepts, how much each is cared about and which interests say so."""
+        return concepts.known(concepts.load(self.store), self._reading().knowledge, self.interests())
+
+    def add_knowledge(self, text: str, file: str = "graph") -> list[str]:
+        """Add the concepts of a TOML text (see `personal.graph`); returns what in them may be meant otherwise."""
+        added = concepts.both_scripts(graph.parse(text, file))
+        whole = graph.merge(concepts.load(self.store), added)
+        self._encode(concepts.texts(whole))
+        concepts.keep(self.store, whole)
+        return graph.doubts(whole)
+
+    def suggest(self, word: str, wordnet: Path | None = None) -> list[Sense]:
+        """The senses of an English noun, from WordNet's files in a folder (default: where `settings` says)."""
+        senses = WordNet(wordnet or Path(self.settings.wordnet)).senses(word)
+        if not senses:
+            raise UsageError(f"WordNet has no noun {word!r}; write the concept yourself: attention knowledge example")
+        return senses
+
+    def accept_sense(self, word: str, senses: Sequence[Sense], chosen: int) -> list[str]:
+        """Add the sense that the reader cares about, and the others to tell it from; returns the labels added."""
+        added = concepts.accepted(word, senses, chosen)
+        self.add_knowledge(graph.write(added))
+        return [concept.label for concept in added]
+
+    def export_knowledge(self) -> str:
+        """The reader's graph as the TOML that `add_knowledge` takes."""
+        return graph.write(concepts.load(self.store))
+
+    def remove_knowledge(self, label: str | None = None) -> int:
+        """Forget one concept, or all of them; returns how many."""
+        before = concepts.load(self.store)
+        after = graph.without(before, concepts.one(before, label).label) if label is not None else ()
+        concepts.keep(self.store, after)
+        return len(before) - len(after)
+
     # The profile
 
     def profile(self) -> exchange.ProfileSummary:
@@ -218,6 +258,7 @@ class Filter:
         """Add an exported profile to this one; feedback is matched to items by source and guid."""
         done = exchange.import_profile(self.store, text, self.clock())
         self._encode_interests(self.store.interests())
+        self._encode(concepts.texts(concepts.load(self.store)))
         reading.freeze_scale(self.store, self.clock())
         return done
 
@@ -262,7 +303,9 @@ class Filter:
         return reading.open_reading(self.store, self.settings, self.clock())
 
     def _encode_interests(self, interests: Sequence[Interest]) -> None:
-        texts = [interest.text for interest in interests]
+        self._encode([interest.text for interest in interests])
+
+    def _encode(self, texts: Sequence[str]) -> None:
         if texts:
             _, known = self.store.text_vectors(self.encoder.id, texts)
             missing = [text for text, there in zip(texts, known, strict=True) if not there]

@@ -10,7 +10,9 @@ from datetime import datetime
 import numpy as np
 from pydantic import BaseModel, ValidationError
 
+from attention_filter import concepts
 from attention_filter.errors import DataError
+from attention_filter.personal import graph
 from attention_filter.personal.features import SLOTS
 from attention_filter.reading import Reading
 from attention_filter.store.store import Store
@@ -81,6 +83,7 @@ class _Document(BaseModel):
     interests: list[_Said] = []
     rules: list[_Rule] = []
     feedback: list[_Act] = []
+    knowledge: str = ""  # TOML, see personal.graph
 
 
 def summarise(reading: Reading) -> ProfileSummary:
@@ -132,6 +135,7 @@ def export_profile(store: Store) -> str:
             )
             for a in acts
         ],
+        knowledge=graph.write(concepts.load(store)),
     )
     return document.model_dump_json(indent=2)
 
@@ -144,8 +148,12 @@ def import_profile(store: Store, text: str, now: datetime) -> Imported:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise DataError(f"not an exported profile: {where}: {first['msg']}") from error
+    told = graph.parse(document.knowledge, "the profile's knowledge")  # before anything is stored: it may be wrong
+    known_concepts = graph.merge(concepts.load(store), told)
     for said in document.interests:
         store.add_interest(said.text, said.weight, now)
+    if told:
+        concepts.keep(store, known_concepts)
     known = {_plain(rule) for rule in store.rules()}
     new = [Rule(0, **dict(rule)) for rule in document.rules]
     new = [rule for rule in new if _plain(rule) not in known]

@@ -10,10 +10,13 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
+from attention_filter import concepts
+from attention_filter.concepts import Knowledge
 from attention_filter.personal import diversity, features, ranking, rules, tray
 from attention_filter.personal.background import Background, from_bytes, make_background, to_bytes
 from attention_filter.personal.features import Counts, Features
 from attention_filter.personal.feedback import STATEMENT, History, act_weight
+from attention_filter.personal.knowledge import Contribution
 from attention_filter.settings import Settings
 from attention_filter.sources.language import detect_language
 from attention_filter.store.batches import Batch, join
@@ -48,6 +51,7 @@ class Reading:
     model: str
     profile: ranking.Profile
     line: float  # below it an item goes to the tray
+    knowledge: Knowledge | None = None
 
     def features_of(self, batch: Batch) -> Features:
         return self.profile.background.features(_known(batch, self.profile), _counts(batch), batch.langs)
@@ -56,16 +60,25 @@ class Reading:
         """Scores of a batch and what the rules say of each item."""
         age = np.maximum(self.now.timestamp() - batch.dates, 0) / 86_400
         decisions = self._decide(batch.ids)
+        rows = rows if rows is not None else self.features_of(batch)
+        known = self.knowledge.weigh(_counts(batch), rows.meaning).value if self.knowledge else np.zeros(0)
         return (
             ranking.score(
                 self.profile,
-                rows if rows is not None else self.features_of(batch),
+                rows,
                 freshness=0.5 ** (age / self.settings.half_life_days),
                 sources=batch.sources,
+                knowledge=known if known.any() else None,
                 rules=np.array([d.boost for d in decisions]) if any(d.boost for d in decisions) else None,
             ),
             decisions,
         )
+
+    def knows(self, batch: Batch, rows: Features) -> list[list[Contribution]]:
+        """What the reader's concepts add to the score of each item of the batch."""
+        if self.knowledge is None:
+            return [[] for _ in batch.ids]
+        return self.knowledge.contributions(_counts(batch), rows.meaning)
 
     def _decide(self, ids: np.ndarray) -> list[rules.Decision]:
         wanted = self.store.rules()
@@ -97,7 +110,13 @@ def open_reading(store: Store, settings: Settings, now: datetime) -> Reading:
     background = from_bytes(stored) if stored else learn_background(store, model)
     history = make_history(store, background, model, now)
     profile = ranking.make_profile(background, history, _scale(store))
-    return Reading(store, settings, now, model, profile, _line(profile))
+    interests = store.interests()
+    knowledge = concepts.open_knowledge(
+        concepts.load(store),
+        interests,
+        lambda texts: interest_features(store, background, model, [Interest(0, text) for text in texts]),
+    )
+    return Reading(store, settings, now, model, profile, _line(profile), knowledge)
 
 
 def refresh_background(store: Store, model: str) -> None:
@@ -249,8 +268,9 @@ def ranked(
     names = Names(reading.store)
     claimed = ranking.claims(reading.profile, rows)
     part = interest_part(scores)
+    known = reading.knows(batch[np.array(chosen, np.int64)], rows[list(chosen)])
     out = []
-    for item, row in zip(items, chosen, strict=True):
+    for item, row, knows in zip(items, chosen, known, strict=True):
         decision = decisions[row]
         away = None
         if decision.pinned is None and decision.blocked is not None:
@@ -262,7 +282,7 @@ def ranked(
             Ranked(
                 item=item,
                 score=float(scores.total[row]),
-                reasons=tuple(_reasons(reading, scores, rows[[row]], row, decision, names)),
+                reasons=tuple(_reasons(reading, scores, rows[[row]], row, decision, knows, names)),
                 interest=names.of(reading.profile.history.keys[owner]) if owner >= 0 else None,
                 pinned=decision.pinned is not None,
                 tray=away,
@@ -298,6 +318,7 @@ def _reasons(
     row: Features,
     index: int,
     decision: rules.Decision,
+    knows: Sequence[Contribution],
     names: Names,
 ) -> Iterator[Reason]:
     parts = ranking.shares(reading.profile, row) if len(reading.profile.history) else {}
@@ -305,6 +326,8 @@ def _reasons(
         detail = ""
         if term in parts and np.any(parts[term]):
             detail = names.of(reading.profile.history.keys[int(np.abs(parts[term]).argmax())])
+        if term == "knowledge":
+            detail = "; ".join(map(str, knows))
         if term == "rules":
             detail = "; ".join(str(rule) for rule, _ in decision.boosts)
         yield Reason(term, float(values[index]), detail)

@@ -46,6 +46,7 @@ class Settings(BaseSettings):
     max_entries: int = 2_000  # newest entries taken from one feed document
     parse_seconds: float = 20.0
     exploration: float = Field(default=0.1, ge=0.0, le=1.0)  # 0: only the best; 1: as varied as can be
+    wordnet: str = "/usr/share/wordnet"  # folder of WordNet's database files, for suggestions
     half_life_days: float = Field(default=3.0, gt=0)  # of freshness
 
     @property

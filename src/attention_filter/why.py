@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from attention_filter.personal import explain, ranking
 from attention_filter.personal.features import Features
+from attention_filter.personal.knowledge import Contribution
 from attention_filter.reading import Names, Placed, Reading, Selection, place, rank_items
 from attention_filter.types import Ranked, Sign
 
@@ -61,6 +62,7 @@ class Explanation:
     words: tuple[Word, ...]
     rest: float
     changes: tuple[Change, ...]
+    concepts: tuple[Contribution, ...] = ()  # they sum to the reason "knowledge"
 
 
 def explain_item(reading: Reading, item_id: int, encoder: Encoder | None) -> Explanation:
@@ -91,6 +93,7 @@ def explain_item(reading: Reading, item_id: int, encoder: Encoder | None) -> Exp
         words=words,
         rest=rest,
         changes=tuple(_changes(reading, item_id, carriers)),
+        concepts=tuple(reading.knows(batch, row)[0]),
     )
 
 
@@ -112,7 +115,8 @@ def _changes(reading: Reading, item_id: int, carriers: Sequence[Carrier]) -> lis
         without = ranking.make_profile(
             reading.profile.background, reading.profile.history.without(carrier.key), reading.profile.scale
         )
-        other = replace(reading, profile=without)
+        known = reading.knowledge.without(-carrier.key) if reading.knowledge and carrier.key < 0 else reading.knowledge
+        other = replace(reading, profile=without, knowledge=known)
         score = rank_items(other, [item_id])[0].score
         rank, _ = _rank(place(other, Selection()), item_id, score)
         act = "your interest" if carrier.sign is None else f"the {carrier.sign} on"

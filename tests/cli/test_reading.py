@@ -10,8 +10,10 @@ RANKED = {
     "id", "title", "url", "source", "date", "published", "updated", "fetched", "lang", "authors", "tags", "image",
     "score", "reasons", "interest", "pinned", "tray", "story",
 }  # fmt: skip
-WHY = {"rank", "of", "line", "carriers", "ordinary", "baseline", "text", "words", "rest", "rules", "changes"}
-NOT_FROM_HISTORY = ("fresh", "source", "popular", "rules")
+WHY = {
+    "rank", "of", "line", "carriers", "ordinary", "baseline", "text", "words", "rest", "rules", "changes", "concepts",
+}  # fmt: skip
+NOT_FROM_HISTORY = ("fresh", "source", "popular", "knowledge", "rules")
 
 
 def test_read_lists_the_best_first_with_bar_score_source_and_reason(attention, news):

@@ -12,8 +12,10 @@ from attention_filter.types import Interest, Item, Ranked, Rule, Sign, Source
 
 if TYPE_CHECKING:
     from attention_filter.app import Check
+    from attention_filter.concepts import Known
     from attention_filter.exchange import ProfileSummary
     from attention_filter.intake import Fetched
+    from attention_filter.sources.wordnet import Sense
     from attention_filter.store.search import Hit
     from attention_filter.why import Explanation
 
@@ -75,10 +77,10 @@ def tray(items: Sequence[Ranked], count: int, promise: float) -> Document:
 
 
 def explanation(one: Explanation, rules: Sequence[Rule]) -> Document:
-    """`why`: as `ranked`, and rank, of, line, text, rules (those that hold), changes [{what, score, rank}], and
-    two more sums of the score: carriers [{item, interest, name, act, value}] + ordinary + baseline + the reasons
-    that carry no history (fresh, source, popular, rules); and words [{start, end, word, value}] + rest in place of
-    the carriers and ordinary"""
+    """`why`: as `ranked`, and rank, of, line, text, rules (those that hold), changes [{what, score, rank}], concepts
+    [{cared, named, words, value, mistaken}] (they sum to the reason knowledge), and two more sums of the score:
+    carriers [{item, interest, name, act, value}] + ordinary + baseline + the reasons that carry no history (fresh,
+    source, popular, knowledge, rules); and words [{start, end, word, value}] + rest in place of carriers and ordinary"""
     return ranked(one.ranked) | {
         "rank": one.rank,
         "of": one.of,
@@ -102,6 +104,7 @@ def explanation(one: Explanation, rules: Sequence[Rule]) -> Document:
         "rest": one.rest,
         "rules": [rule(one_rule) for one_rule in rules],
         "changes": [asdict(change) for change in one.changes],
+        "concepts": [asdict(part) | {"words": list(part.words)} for part in one.concepts],
     }
 
 
@@ -129,6 +132,24 @@ def rule(one: Rule) -> Document:
 def rules(all_of_them: Sequence[Rule]) -> Document:
     """`rules`: rules [rule]"""
     return {"rules": [rule(one) for one in all_of_them]}
+
+
+def knowledge(all_of_them: Sequence[Known]) -> Document:
+    """`knowledge`: concepts [{label, names, broader, narrower, related, context, gloss, care, interests}]; care is what
+    counts, by its own number or by the interests (their texts)"""
+    return {"concepts": [_known(one) for one in all_of_them]}
+
+
+def _known(one: Known) -> Document:
+    lists = {name: list(getattr(one.concept, name)) for name in ("names", "broader", "related", "context")}
+    rest = {"label": one.concept.label, "gloss": one.concept.gloss, "care": one.care}
+    return rest | lists | {"narrower": list(one.narrower), "interests": list(one.interests)}
+
+
+def suggested(word: str, senses: Sequence[Sense], added: Sequence[str]) -> Document:
+    """`knowledge suggest`: word, senses [{number, names, gloss, broader, narrower}], added (labels of new concepts)"""
+    rows = [asdict(sense) | {"number": number} for number, sense in enumerate(senses, 1)]
+    return {"word": word, "senses": rows, "added": list(added)}
 
 
 def source(one: Source) -> Document:

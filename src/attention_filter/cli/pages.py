@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 SHOWN_CARRIERS = 8
 STRONGEST_WORDS = 5
-NOT_FROM_HISTORY = ("fresh", "source", "popular", "rules")
+NOT_FROM_HISTORY = ("fresh", "source", "popular", "knowledge", "rules")
 # A term where a list has room for a few words only.
 SHORT = {
     "interests": "your interests",
@@ -35,6 +35,7 @@ SHORT = {
     "fresh": "fresh",
     "source": "rare source",
     "popular": "popular",
+    "knowledge": "your concepts",
     "rules": "your rules",
 }
 
@@ -137,6 +138,8 @@ def explanation(one: Explanation, rules: Sequence[Rule], of_rules: int, now: dat
     if one.words:
         text = highlighted(one.text, [(w.start, w.end, w.value) for w in one.words], colour)
         parts += _section("Its words (marked: those that carried most)", Group(text, Text(), _word_sum(one)))
+    if one.concepts:
+        parts += _section("What your concepts say of it", _concepts(one))
     if of_rules:
         parts += _section("Your rules", _rules(rules, of_rules))
     if one.changes:
@@ -209,6 +212,11 @@ def _word_sum(one: Explanation) -> Text:
         f"{len(one.words)} words {signed(shown[0])}, the rest of the text {signed(shown[1])}; "
         f"what you did and said {signed(carried)}"
     )
+
+
+def _concepts(one: Explanation) -> Table:
+    rows = [(str(part), part.value, "") for part in one.concepts]
+    return sum_table(rows, sum(part.value for part in one.concepts), LABELS["knowledge"])
 
 
 def _rules(holding: Sequence[Rule], of_rules: int) -> Text:

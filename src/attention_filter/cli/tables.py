@@ -19,8 +19,10 @@ from attention_filter.types import Interest, Rule, Source
 
 if TYPE_CHECKING:
     from attention_filter.app import Check
+    from attention_filter.concepts import Known
     from attention_filter.exchange import ProfileSummary
     from attention_filter.intake import Fetched
+    from attention_filter.sources.wordnet import Sense
 
 _MARKS = {"ok": ("✓ ok", "green"), "new": ("· new", ""), "muted": ("– muted", "dim"), "trouble": ("! trouble", "red")}
 
@@ -57,6 +59,39 @@ def interests(all_of_them: Sequence[Interest]) -> Table:
     for one in all_of_them:
         text = Text("not: " if one.weight < 0 else "", "bold").append(one_line(one.text), "not bold")
         table.add_row(Text(str(one.id), "cyan"), f"{one.weight:+g}", text)
+    return table
+
+
+def knowledge(all_of_them: Sequence[Known]) -> Table:
+    """One line a concept: how much it counts, its names, what lies around it and which interests care about it."""
+    table = plain("care", "concept")
+    table.columns[0].justify = "right"
+    for one in all_of_them:
+        text = Text(one_line(one.concept.label), "bold")
+        text.append(f"  {one_line(one.concept.gloss, 60)}" if one.concept.gloss else "", "not bold dim")
+        for name, said in (
+            ("also", one.concept.called[1:]),
+            ("below", one.concept.broader),
+            ("above", one.narrower),
+            ("beside", one.concept.related),
+            ("told by", one.concept.context),
+            ("your interest", one.interests),
+        ):
+            text.append(f"\n{name}: {one_line(', '.join(said), 200)}" if said else "", "not bold")
+        if one.ambiguous and not one.care and one.concept.care is None:
+            text.append("\none of several senses of its name; no interest says which", "not bold dim")
+        table.add_row(signed(one.care) if one.care else "", text)
+    return table
+
+
+def senses(found: Sequence[Sense]) -> Table:
+    """The senses of a word, numbered."""
+    table = plain("", "sense")
+    for number, one in enumerate(found, 1):
+        text = Text(one_line(one.gloss, 160), "bold")
+        for name, said in (("names", one.names), ("below", one.broader), ("above", one.narrower[:12])):
+            text.append(f"\n{name}: {one_line(', '.join(said), 200)}" if said else "", "not bold")
+        table.add_row(Text(str(number), "cyan"), text)
     return table
 
 

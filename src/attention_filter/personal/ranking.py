@@ -1,7 +1,7 @@
 """The score: attention 2.0 over a reader's history at several resolutions, plus near, said, taste and the moment.
 
     s(c) = Σ_heads w_h z(s_h(c)) + w_near z(s_near(c)) + w_said z(s_said(c)) + w_taste z(s_taste(c))
-           + fresh + source + rules + popularity
+           + fresh + source + knowledge + rules + popularity
 
 Head h has K prototypes p_k. Past item j has vector v_j and signed weight a_j.
 
@@ -50,6 +50,7 @@ LABELS = {
     "fresh": "fresh",
     "source": "rare source",
     "popular": "popular with readers",
+    "knowledge": "your concepts",
     "rules": "your rules",
 }
 
@@ -135,13 +136,15 @@ def score(
     freshness: np.ndarray | None = None,
     sources: np.ndarray | None = None,
     popularity: np.ndarray | None = None,
+    knowledge: np.ndarray | None = None,
     rules: np.ndarray | None = None,
     cached: Mapping[str, Floats] | None = None,
 ) -> Scores:
     """Score n candidates. A candidate's score depends on no other candidate.
 
     `freshness` (n,) is 2^(-age / half-life), `sources` (n,) are source ids, `popularity` (n,) is already
-    standardised, `rules` (n,) is the sum of the boosts that hold, `cached` what `read_outs` returned.
+    standardised, `knowledge` (n,) is what the reader's concepts add, `rules` (n,) is the sum of the boosts that hold,
+    `cached` what `read_outs` returned.
     """
     raw = raw_terms(profile, candidates, cached)
     terms = {
@@ -155,6 +158,8 @@ def score(
         terms["source"] = RARE * _rarity(profile.background, sources)
     if popularity is not None:
         terms["popular"] = POPULAR * popularity
+    if knowledge is not None:
+        terms["knowledge"] = knowledge.astype(np.float64)
     if rules is not None:
         terms["rules"] = rules.astype(np.float64)
     total = np.sum(list(terms.values()), axis=0) if terms else np.zeros(len(candidates))
