@@ -1,4 +1,4 @@
-"""From scores to a list: near-duplicates become one story, and the top is varied."""
+"""Near-duplicates become one story, and what stands in a list keeps apart."""
 
 from __future__ import annotations
 
@@ -40,29 +40,41 @@ def fold_stories(scores: np.ndarray, features: Features, dates: np.ndarray) -> l
     return [Story(lead, tuple(folded.get(lead, ()))) for lead in leads]
 
 
-def vary(scores: np.ndarray, features: Features, limit: int, exploration: float) -> list[int]:
-    """Rows of the first `limit` places by maximal marginal relevance (Carbonell & Goldstein 1998).
+class Apart:
+    """A wish for `lists.arrange`: what it costs to stand beside what is placed already, `strength` × the largest
+    similarity to it: maximal marginal relevance (Carbonell & Goldstein 1998)."""
 
-    Each place goes to the row with the largest (1 − x)·relevance − x·(closeness to a row already placed), where
-    x = exploration / 2 and relevance is the score in deviations. `exploration` 0 gives the order of the scores.
+    def __init__(self, features: Features, strength: float) -> None:
+        self._features, self._strength = features, strength
+        self._closeness = np.full(len(features), -np.inf)
 
-    >>> import numpy as np
-    >>> from scipy import sparse
-    >>> meaning = np.array([[1, 0], [1, 0], [0, 1], [0, -1]], np.float32)
-    >>> twins_first = Features(meaning, sparse.csr_array((4, 9), dtype=np.float32))
-    >>> vary(np.array([3.0, 2.9, 2.8, 0.0]), twins_first, 3, exploration=1.0)
-    [0, 2, 1]
+    def cost(self) -> np.ndarray:
+        known = np.isfinite(self._closeness)
+        return np.where(known, self._strength * self._closeness, 0.0)
+
+    def place(self, row: int) -> None:
+        self._closeness = np.maximum(self._closeness, similarity(self._features, self._features[[row]], 1.0).ravel())
+
+
+class Volume:
+    """A wish for `lists.arrange`: `strength` × −log of what a row adds to the volume that the placed ones span.
+
+    That is greedy MAP inference of a determinantal point process whose kernel is exp(score) S exp(score), with S
+    half the meaning's and half the words' cosine: Chen, Zhang & Zhou 2018, algorithm 1. O(n × places) a place.
     """
-    x = exploration / 2
-    relevance = (1 - x) * scores / (scores.std() or 1.0)
-    closeness = np.full(len(scores), -np.inf)
-    left = np.ones(len(scores), bool)
-    placed: list[int] = []
-    while len(placed) < min(limit, len(scores)):
-        value = relevance - x * closeness if placed and x else relevance
-        row = int(np.where(left, value, -np.inf).argmax())
-        placed.append(row)
-        left[row] = False
-        if x:
-            closeness = np.maximum(closeness, similarity(features, features[[row]], 1.0).ravel())
-    return placed
+
+    def __init__(self, features: Features, strength: float) -> None:
+        self._features, self._strength = features, strength
+        self._left = np.ones(len(features))  # d² of each row
+        self._factors = np.zeros((len(features), 0), np.float64)  # rows of the Cholesky factor
+
+    def cost(self) -> np.ndarray:
+        return -self._strength * np.log(np.maximum(self._left, 1e-6))
+
+    def place(self, row: int) -> None:
+        kernel = similarity(self._features, self._features[[row]], 1.0).ravel() / 2
+        kernel[row] = 1.0
+        root = np.sqrt(max(self._left[row], 1e-6))
+        column = (kernel - self._factors @ self._factors[row]) / root
+        self._factors = np.column_stack([self._factors, column])
+        self._left = self._left - column**2
