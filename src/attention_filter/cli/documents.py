@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from attention_filter.app import Check
     from attention_filter.exchange import ProfileSummary
     from attention_filter.intake import Fetched
+    from attention_filter.personal.constraints import Constraint
     from attention_filter.store.search import Hit
     from attention_filter.why import Explanation
 
@@ -48,7 +49,8 @@ def whole_item(one: Item, act: Sign | None) -> Document:
 
 def ranked(one: Ranked) -> Document:
     """As `item`, and score, reasons [{term, label, value, detail}] that sum to it, interest, pinned, tray (why it
-    lies there), story (ids of the items folded under it)"""
+    lies there), moved (which quota held it back or lifted it), held_back (it follows
+    after the list, which the quotas let it nowhere in), story (ids of the items folded under it)"""
     from attention_filter.personal.ranking import LABELS
 
     reasons = [
@@ -60,6 +62,8 @@ def ranked(one: Ranked) -> Document:
         "interest": one.interest,
         "pinned": one.pinned,
         "tray": one.tray,
+        "moved": one.moved,
+        "held_back": one.held_back,
         "story": list(one.story),
     }
 
@@ -127,6 +131,25 @@ def rule(one: Rule) -> Document:
 def rules(all_of_them: Sequence[Rule]) -> Document:
     """`rules`: rules [rule]"""
     return {"rules": [rule(one) for one in all_of_them]}
+
+
+def quotas(all_of_them: Sequence[Constraint]) -> Document:
+    """`quotas`: quotas [{number, kind, field, value (null for each), amount, percent, other {field, value}, says}]"""
+    return {
+        "quotas": [
+            {
+                "number": number,
+                "kind": str(one.kind),
+                "field": one.group.field,
+                "value": one.group.value,
+                "amount": one.amount,
+                "percent": one.percent,
+                "other": asdict(one.other) if one.other else None,
+                "says": str(one),
+            }
+            for number, one in enumerate(all_of_them, 1)
+        ]
+    }
 
 
 def source(one: Source) -> Document:

@@ -11,6 +11,8 @@ from attention_filter.personal.features import Features, similarity, word_cosine
 SAME_WORDS = 0.5  # cosine of TF-IDF above which two items tell one story …
 SAME_MEANING = 0.85  # … or cosine of centred meaning
 SAME_DAYS = 4.0  # within this time of each other
+AT_ONCE = 256  # items compared with all others at once, to bound the memory
+NOTHING_NEW = 1e-3  # the least d² of a row: what repeats what is there costs that much and no more
 
 
 @dataclass(frozen=True)
@@ -27,54 +29,72 @@ def fold_stories(scores: np.ndarray, features: Features, dates: np.ndarray) -> l
     A row joins the first story whose lead it resembles, so no chain of small steps joins unlike items.
     """
     order = np.lexsort((np.arange(len(scores)), -scores))
-    alike = (word_cosines(features, features) >= SAME_WORDS) | (similarity(features, features, 0.0) >= SAME_MEANING)
-    alike &= np.abs(dates[:, None] - dates[None, :]) <= SAME_DAYS * 86_400
-    leads: list[int] = []
-    folded: dict[int, list[int]] = {}
-    for row in order:
-        lead = next((lead for lead in leads if alike[row, lead]), None)
-        if lead is None:
-            leads.append(int(row))
-        else:
-            folded.setdefault(lead, []).append(int(row))
-    return [Story(lead, tuple(folded.get(lead, ()))) for lead in leads]
+    free = np.ones(len(scores), bool)
+    stories = []
+    for start in range(0, len(order), AT_ONCE):
+        block = order[start : start + AT_ONCE]
+        block = block[free[block]]
+        alike = _alike(features, dates, block)
+        for row, like in zip(block.tolist(), alike, strict=True):
+            if free[row]:
+                others = order[(like & free)[order] & (order != row)]
+                free[others] = False
+                free[row] = False
+                stories.append(Story(row, tuple(others.tolist())))
+    return stories
 
 
-class Apart:
-    """A wish for `lists.arrange`: what it costs to stand beside what is placed already, `strength` × the largest
-    similarity to it: maximal marginal relevance (Carbonell & Goldstein 1998)."""
-
-    def __init__(self, features: Features, strength: float) -> None:
-        self._features, self._strength = features, strength
-        self._closeness = np.full(len(features), -np.inf)
-
-    def cost(self) -> np.ndarray:
-        known = np.isfinite(self._closeness)
-        return np.where(known, self._strength * self._closeness, 0.0)
-
-    def place(self, row: int) -> None:
-        self._closeness = np.maximum(self._closeness, similarity(self._features, self._features[[row]], 1.0).ravel())
+def _alike(features: Features, dates: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Which of all n items tell the same as each of `rows` (m, n)."""
+    some = features[rows]
+    alike = (word_cosines(some, features) >= SAME_WORDS) | (similarity(some, features, 0.0) >= SAME_MEANING)
+    return np.asarray(alike & (np.abs(dates[rows, None] - dates[None, :]) <= SAME_DAYS * 86_400))
 
 
 class Volume:
-    """A wish for `lists.arrange`: `strength` × −log of what a row adds to the volume that the placed ones span.
+    """A wish for `lists.arrange`: `strength` × −log of what a row adds to the volume that the placed ones span, so that
+    like stands apart from like. `places` is how many will be placed at most.
 
     That is greedy MAP inference of a determinantal point process whose kernel is exp(score) S exp(score), with S
-    half the meaning's and half the words' cosine: Chen, Zhang & Zhou 2018, algorithm 1. O(n × places) a place.
+    half the cosine of meaning, half that of words: Chen, Zhang & Zhou 2018, algorithm 1; O(n × placed) a place.
+
+    >>> from scipy import sparse
+    >>> meaning = np.array([[1, 0], [1, 0], [0, 1]], np.float32)
+    >>> twins_first = Volume(Features(meaning, sparse.csr_array((3, 9), dtype=np.float32)), 1.0, places=2)
+    >>> twins_first.place(0)
+    >>> twins_first.cost()[1:].round(2).tolist()  # half the kernel is words, which these texts do not have
+    [0.29, 0.0]
     """
 
-    def __init__(self, features: Features, strength: float) -> None:
+    def __init__(self, features: Features, strength: float, places: int) -> None:
         self._features, self._strength = features, strength
         self._left = np.ones(len(features))  # d² of each row
-        self._factors = np.zeros((len(features), 0), np.float64)  # rows of the Cholesky factor
+        self._factors = np.zeros((len(features), places))  # of the Cholesky factor, a column a place
+        self._count = 0
 
     def cost(self) -> np.ndarray:
-        return -self._strength * np.log(np.maximum(self._left, 1e-6))
+        return np.asarray(-self._strength * np.log(np.maximum(self._left, NOTHING_NEW)) + 0.0)
 
     def place(self, row: int) -> None:
         kernel = similarity(self._features, self._features[[row]], 1.0).ravel() / 2
         kernel[row] = 1.0
-        root = np.sqrt(max(self._left[row], 1e-6))
-        column = (kernel - self._factors @ self._factors[row]) / root
-        self._factors = np.column_stack([self._factors, column])
+        known = self._factors[:, : self._count]
+        column = (kernel - known @ known[row]) / np.sqrt(max(self._left[row], NOTHING_NEW))
+        self._factors[:, self._count] = column
         self._left = self._left - column**2
+        self._count += 1
+
+
+class Spread:
+    """A wish for `lists.arrange`: a source pays for each item it has in the list already, `strength` × log2(1 + items),
+    so that one that speaks much does not drown one that speaks rarely. `sources` (n,) are source ids."""
+
+    def __init__(self, sources: np.ndarray, strength: float) -> None:
+        self._sources, self._strength = sources, strength
+        self._placed = np.zeros(len(sources))
+
+    def cost(self) -> np.ndarray:
+        return np.asarray(self._strength * np.log2(1 + self._placed))
+
+    def place(self, row: int) -> None:
+        self._placed += self._sources == self._sources[row]

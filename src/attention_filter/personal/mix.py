@@ -12,7 +12,7 @@ from scipy.special import softmax
 from attention_filter.personal.features import Features, similarity
 from attention_filter.personal.feedback import History
 
-SHARPNESS = 0.1  # temperature of the shares: how clearly an item belongs to one interest
+SHARPNESS = 0.05  # temperature of the shares: how clearly an item belongs to one interest
 WORD_WEIGHT = 2.0  # of the words' cosine beside the meaning's, as in the score
 SMOOTH = 0.01  # α of q̃ = (1 − α) q + α p (Steck 2018, eq. 6), so that KL stays finite
 
