@@ -127,7 +127,8 @@ def arrange(
     while len(placed) < places:
         left = ~watch.placed
         value = np.where(left, relevance - sum(wish.cost() for wish in wishes), -np.inf)
-        free = left & ~watch.banned(placed) | reserved & left & ~watch.beside(placed)
+        banned = watch.banned(placed)
+        free = left & ~banned | reserved & left & ~watch.beside(placed)
         last_call = places - len(placed) <= (reserved & left).sum()
         allowed = free & reserved if last_call else free
         if not allowed.any():
@@ -137,7 +138,7 @@ def arrange(
         row = int(np.where(allowed, value, -np.inf).argmax())
         for other in np.flatnonzero(left & ~free & (value > value[row])).tolist():
             moved.setdefault(other, f"held back: {watch.reason(other, placed)}")
-        if last_call and value[row] < np.where(free, value, -np.inf).max():
+        if reserved[row] and (last_call or banned[row]) and value[row] < value.max():
             moved[row] = f"lifted: {watch.asked_for(row)}"
         placed.append(row)
         if not reserved[row]:
