@@ -53,7 +53,7 @@ def _alike(features: Features, dates: np.ndarray, rows: np.ndarray) -> np.ndarra
 
 class Volume:
     """A wish for `lists.arrange`: `strength` × −log of what a row adds to the volume that the placed ones span, so that
-    like stands apart from like. `places` is how many will be placed at most.
+    like stands apart from like. Only the first `places` count.
 
     That is greedy MAP inference of a determinantal point process whose kernel is exp(score) S exp(score), with S
     half the cosine of meaning, half that of words: Chen, Zhang & Zhou 2018, algorithm 1; O(n × placed) a place.
@@ -71,18 +71,31 @@ class Volume:
         self._left = np.ones(len(features))  # d² of each row
         self._factors = np.zeros((len(features), places))  # of the Cholesky factor, a column a place
         self._count = 0
+        self._one = np.zeros(features.words.shape[1], np.float32)  # the words of one row, laid out
 
     def cost(self) -> np.ndarray:
         return np.asarray(-self._strength * np.log(np.maximum(self._left, NOTHING_NEW)) + 0.0)
 
     def place(self, row: int) -> None:
-        kernel = similarity(self._features, self._features[[row]], 1.0).ravel() / 2
-        kernel[row] = 1.0
+        if self._count == self._factors.shape[1]:
+            return
+        kernel = self._closeness(row)
         known = self._factors[:, : self._count]
         column = (kernel - known @ known[row]) / np.sqrt(max(self._left[row], NOTHING_NEW))
         self._factors[:, self._count] = column
         self._left = self._left - column**2
         self._count += 1
+
+    def _closeness(self, row: int) -> np.ndarray:
+        """S of one row and all: half the cosine of meaning, half that of words (n,). Not `similarity`, which lays
+        out its words anew: 13 ms a row of 300."""
+        meaning, words = self._features.meaning, self._features.words
+        said = slice(words.indptr[row], words.indptr[row + 1])
+        self._one[words.indices[said]] = words.data[said]
+        kernel = np.asarray((meaning @ meaning[row] + words @ self._one) / 2, np.float64)
+        self._one[words.indices[said]] = 0
+        kernel[row] = 1.0
+        return kernel
 
 
 class Spread:

@@ -20,6 +20,7 @@ from attention_filter.personal.feedback import History
 # Prices of the usual wishes at an exploration of 1, in deviations of the score. At the default exploration of 0.1
 # they cost together less than 1 % of nDCG@10 (benchmarks/lists.py).
 VARIETY, MIX, SPREAD = 3.0, 5.0, 1.0
+NEAR_THE_TOP = 100  # places that later ones are kept different from
 
 
 class Wish(Protocol):
@@ -92,7 +93,10 @@ def usual_wishes(history: History, rows: Features, sources: np.ndarray, explorat
     All are worth more with more `exploration`; with none, the list is in the order of the scores."""
     if not exploration:
         return []
-    wishes: list[Wish] = [Volume(rows, VARIETY * exploration, places), Spread(sources, SPREAD * exploration)]
+    wishes: list[Wish] = [
+        Volume(rows, VARIETY * exploration, min(places, NEAR_THE_TOP)),
+        Spread(sources, SPREAD * exploration),
+    ]
     wanted = mix.wanted_mix(history)
     if len(wanted) > 1:
         wishes.append(mix.Mixed(mix.interest_shares(rows, history), wanted, MIX * exploration))
