@@ -26,8 +26,9 @@ from attention_filter.evaluation import statements_of
 from attention_filter.logs import read_profiles
 from attention_filter.models.encoder import load_encoder
 from attention_filter.personal import graph, knowledge
+from attention_filter.personal.background import make_background
 from attention_filter.personal.evaluate import auc, ndcg, paired_bootstrap
-from attention_filter.personal.features import Counts, Features, make_background, take
+from attention_filter.personal.features import Counts, Features, take
 from attention_filter.personal.feedback import STATEMENT, History
 from attention_filter.personal.ranking import make_profile, score
 from attention_filter.sources.wordnet import WordNet

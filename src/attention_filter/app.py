@@ -18,9 +18,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from attention_filter import concepts, exchange, reading, why
+from attention_filter import concepts, exchange, quotas, reading, why
 from attention_filter.errors import AttentionError, DataError, UsageError
 from attention_filter.personal import graph, rules
+from attention_filter.personal.constraints import Constraint
 from attention_filter.reading import Selection
 from attention_filter.settings import Settings, load_settings
 from attention_filter.sources.opml import write_opml
@@ -243,6 +244,24 @@ class Filter:
         after = graph.without(before, concepts.one(before, label).label) if label is not None else ()
         concepts.keep(self.store, after)
         return len(before) - len(after)
+
+    # Quotas
+
+    def quotas(self) -> list[Constraint]:
+        """What a list must be: quotas, must-include, never together."""
+        return quotas.stored(self.store)
+
+    def add_quota(self, sentence: str) -> Constraint:
+        """Add a quota such as 'source:"Daily Noise" at most 2'; one that cannot hold beside the others is refused."""
+        return quotas.add(self.store, [sentence])[0]
+
+    def remove_quota(self, number: int) -> Constraint:
+        """Forget the quota at this place of `quotas()`, counted from 1."""
+        found = self.quotas()
+        if not 1 <= number <= len(found):
+            raise UsageError(f"quota {number}: you have no such quota; `attention quotas` shows the numbers")
+        quotas.remove(self.store, found[number - 1])
+        return found[number - 1]
 
     # The profile
 

@@ -73,4 +73,5 @@ def _lead(one: Ranked) -> str:
 def _why(one: Ranked) -> str:
     if one.pinned:
         return "pinned by your rule"
-    return f"for “{one.interest}”" if one.interest else ""
+    reasons = [f"for “{one.interest}”" if one.interest else "", one.moved or ""]
+    return " · ".join(reason for reason in reasons if reason)

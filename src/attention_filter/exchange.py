@@ -10,7 +10,7 @@ from datetime import datetime
 import numpy as np
 from pydantic import BaseModel, ValidationError
 
-from attention_filter import concepts
+from attention_filter import concepts, quotas
 from attention_filter.errors import DataError
 from attention_filter.personal import graph
 from attention_filter.personal.features import SLOTS
@@ -82,6 +82,7 @@ class _Document(BaseModel):
     attention_filter_profile: int
     interests: list[_Said] = []
     rules: list[_Rule] = []
+    quotas: list[str] = []
     feedback: list[_Act] = []
     knowledge: str = ""  # TOML, see personal.graph
 
@@ -117,7 +118,7 @@ def summarise(reading: Reading) -> ProfileSummary:
 
 
 def export_profile(store: Store) -> str:
-    """Interests, rules and feedback as JSON; items are named by their source's address and their guid."""
+    """Interests, rules, quotas and feedback as JSON; items are named by their source's address and their guid."""
     acts = store.feedback()
     items = {item.id: item for item in store.items([act.item for act in acts])}
     urls = {source.id: source.url for source in store.sources()}
@@ -125,6 +126,7 @@ def export_profile(store: Store) -> str:
         attention_filter_profile=1,
         interests=[_Said(text=i.text, weight=i.weight) for i in store.interests()],
         rules=[_Rule(**{name: getattr(rule, name) for name in _Rule.model_fields}) for rule in store.rules()],
+        quotas=[str(quota) for quota in quotas.stored(store)],
         feedback=[
             _Act(
                 source=urls.get(items[a.item].source, ""),
@@ -159,6 +161,8 @@ def import_profile(store: Store, text: str, now: datetime) -> Imported:
     new = [rule for rule in new if _plain(rule) not in known]
     for rule in new:
         store.add_rule(rule)
+    there = {str(quota) for quota in quotas.stored(store)}
+    quotas.add(store, [sentence for sentence in document.quotas if sentence not in there])
     found = {
         url: store.find_guids(url, [act.guid for act in document.feedback if act.source == url])
         for url in {act.source for act in document.feedback}

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import numpy as np
 
-from attention_filter import concepts
+from attention_filter import concepts, quotas
 from attention_filter.concepts import Knowledge
-from attention_filter.personal import diversity, features, ranking, rules, tray
+from attention_filter.personal import constraints, diversity, features, lists, ranking, rules, tray
 from attention_filter.personal.background import Background, from_bytes, make_background, to_bytes
+from attention_filter.personal.constraints import Constraint, Facts
 from attention_filter.personal.features import Counts, Features
 from attention_filter.personal.feedback import STATEMENT, History, act_weight
 from attention_filter.personal.knowledge import Contribution
@@ -26,7 +27,7 @@ from attention_filter.words import count_terms
 
 BACKGROUND, SCALE, MODEL = "background", "scale", "model"  # names of the state we keep per reader
 BACKGROUND_ITEMS = 20_000
-IN_HAND = 300  # best items that stories are folded among and that diversity may move
+IN_HAND = 300  # best items that stories are folded among and that the list is made of
 RULES_AT_ONCE = 1_000
 
 _log = logging.getLogger(__name__)
@@ -101,6 +102,8 @@ class Placed:
     interest: np.ndarray  # the part of the score that decides over stream or tray
     pinned: np.ndarray
     blocked: np.ndarray
+    sources: np.ndarray
+    langs: np.ndarray
 
 
 def open_reading(store: Store, settings: Settings, now: datetime) -> Reading:
@@ -200,9 +203,11 @@ def place(reading: Reading, wanted: Selection) -> Placed:
         scores, decisions = reading.scores(batch)
         pinned = np.array([d.pinned is not None for d in decisions], bool)
         blocked = np.array([d.blocked is not None for d in decisions], bool)
-        parts.append((batch.ids, scores.total, interest_part(scores), pinned, blocked))
+        langs = np.array(batch.langs, str)
+        parts.append((batch.ids, scores.total, interest_part(scores), pinned, blocked, batch.sources, langs))
     if not parts:
-        return Placed(np.zeros(0, np.int64), np.zeros(0), np.zeros(0), np.zeros(0, bool), np.zeros(0, bool))
+        none, no = np.zeros(0, np.int64), np.zeros(0, bool)
+        return Placed(none, np.zeros(0), np.zeros(0), no, no, none, np.zeros(0, str))
     return Placed(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
@@ -212,28 +217,64 @@ def interest_part(scores: ranking.Scores) -> np.ndarray:
 
 
 def stream(reading: Reading, wanted: Selection, limit: int, exploration: float) -> list[Ranked]:
-    """The best of what is above the line: pinned first, near-duplicates folded, the top varied."""
+    """The best of what is above the line as a list: pinned first, near-duplicates folded, varied and mixed as much
+    as `exploration` asks, within the reader's quotas. The scores stay what they are; only the order is the list's."""
     placed = place(reading, wanted)
     shown = ~placed.blocked & ((placed.interest >= reading.line) | placed.pinned)
     order = np.lexsort((-placed.ids, -placed.scores, ~placed.pinned))
-    best = placed.ids[order[shown[order]]][: max(IN_HAND, 3 * limit)]
-    if not len(best):
+    order = order[shown[order]]
+    limits = quotas.stored(reading.store)
+    facts = _asker(reading, placed, order, limits)
+    in_hand = constraints.in_hand(limits, facts, len(order), max(IN_HAND, 3 * limit), limit)
+    if not len(in_hand):
         return []
-    batch = reading.store.batch_of(best.tolist(), reading.model)
+    batch = reading.store.batch_of(placed.ids[order[in_hand]].tolist(), reading.model)
     rows = reading.features_of(batch)
     scores, decisions = reading.scores(batch, rows)
     by_rule = np.array([d.pinned is not None for d in decisions], bool)
     stories = diversity.fold_stories(np.where(by_rule, np.inf, scores.total), rows, batch.dates)
-    pinned = [s for s in stories if by_rule[s.lead]]
-    others = [s for s in stories if not by_rule[s.lead]]
-    leads = np.array([s.lead for s in others], np.int64)
-    varied = diversity.vary(scores.total[leads], rows[leads], limit, exploration) if len(leads) else []
-    chosen = [*pinned, *(others[i] for i in varied)][:limit]
-    made = ranked(reading, batch, rows, scores, decisions, [s.lead for s in chosen])
+    leads = np.array([story.lead for story in stories], np.int64)
+    places = min(limit, len(leads))
+    told = [facts(row) for row in in_hand[leads].tolist()] if limits else []
+    arranged = lists.arrange(
+        scores.total[leads] / _deviation(reading.profile),
+        places,
+        lists.usual_wishes(reading.profile.history, rows[leads], batch.sources[leads], exploration, places),
+        constraints.bind(limits, told, places),
+        first=np.flatnonzero(by_rule[leads]).tolist(),
+    )
+    for problem in arranged.problems:
+        _log.warning(problem)
+    chosen = [stories[row] for row in arranged.rows]
+    made = ranked(reading, batch, rows, scores, decisions, [story.lead for story in chosen])
     return [
-        replace(one, story=tuple(int(batch.ids[row]) for row in story.others))
-        for one, story in zip(made, chosen, strict=True)
+        replace(
+            one,
+            story=tuple(int(batch.ids[other]) for other in story.others),
+            moved=arranged.moved.get(arranged.rows[place]),
+            held_back=place >= arranged.fitting,
+        )
+        for place, (one, story) in enumerate(zip(made, chosen, strict=True))
     ]
+
+
+def _deviation(profile: ranking.Profile) -> float:
+    """What one deviation of the score over background items is, in score units."""
+    usual = ranking.score(profile, profile.background.sample).total
+    return float(usual.std() if len(usual) else 0.0) or 1.0
+
+
+def _asker(reading: Reading, placed: Placed, order: np.ndarray, wanted: Sequence[Constraint]) -> Callable[[int], Facts]:
+    """What the quotas may ask of the item at each place of `order`."""
+    names = Names(reading.store)
+
+    def interests(ids: list[int]) -> list[str | None]:
+        rows = reading.features_of(reading.store.batch_of(ids, reading.model))
+        keys = reading.profile.history.keys
+        return [names.of(keys[row]) if row >= 0 else None for row in ranking.claims(reading.profile, rows).tolist()]
+
+    ids, sources, langs = placed.ids[order], placed.sources[order], placed.langs[order]
+    return quotas.asker(reading.store, wanted, ids, sources, langs, interests)
 
 
 def trayed(reading: Reading, wanted: Selection, limit: int) -> tuple[list[Ranked], int]:

@@ -163,4 +163,6 @@ class Ranked:
     interest: str | None = None  # the text of the interest that claimed the item
     pinned: bool = False
     tray: str | None = None  # why it lies in the tray; None when it is in the stream
+    moved: str | None = None  # which of the reader's quotas held it back or lifted it
+    held_back: bool = False  # it follows after the list, since a quota lets it nowhere in it
     story: tuple[int, ...] = field(default=())  # ids of the near-duplicates folded under it

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from attention_filter.concepts import Known
     from attention_filter.exchange import ProfileSummary
     from attention_filter.intake import Fetched
+    from attention_filter.personal.constraints import Constraint
     from attention_filter.sources.wordnet import Sense
     from attention_filter.store.search import Hit
     from attention_filter.why import Explanation
@@ -50,7 +51,8 @@ def whole_item(one: Item, act: Sign | None) -> Document:
 
 def ranked(one: Ranked) -> Document:
     """As `item`, and score, reasons [{term, label, value, detail}] that sum to it, interest, pinned, tray (why it
-    lies there), story (ids of the items folded under it)"""
+    lies there), moved (which quota held it back or lifted it), held_back (it follows
+    after the list, which the quotas let it nowhere in), story (ids of the items folded under it)"""
     from attention_filter.personal.ranking import LABELS
 
     reasons = [
@@ -62,6 +64,8 @@ def ranked(one: Ranked) -> Document:
         "interest": one.interest,
         "pinned": one.pinned,
         "tray": one.tray,
+        "moved": one.moved,
+        "held_back": one.held_back,
         "story": list(one.story),
     }
 
@@ -80,7 +84,7 @@ def explanation(one: Explanation, rules: Sequence[Rule]) -> Document:
     """`why`: as `ranked`, and rank, of, line, text, rules (those that hold), changes [{what, score, rank}], concepts
     [{cared, named, words, value, mistaken}] (they sum to the reason knowledge), and two more sums of the score:
     carriers [{item, interest, name, act, value}] + ordinary + baseline + the reasons that carry no history (fresh,
-    source, popular, knowledge, rules); and words [{start, end, word, value}] + rest in place of carriers and ordinary"""
+    source, popular, knowledge, rules); and words [{start, end, word, value}] + rest in place of carriers, ordinary"""
     return ranked(one.ranked) | {
         "rank": one.rank,
         "of": one.of,
@@ -150,6 +154,25 @@ def suggested(word: str, senses: Sequence[Sense], added: Sequence[str]) -> Docum
     """`knowledge suggest`: word, senses [{number, names, gloss, broader, narrower}], added (labels of new concepts)"""
     rows = [asdict(sense) | {"number": number} for number, sense in enumerate(senses, 1)]
     return {"word": word, "senses": rows, "added": list(added)}
+
+
+def quotas(all_of_them: Sequence[Constraint]) -> Document:
+    """`quotas`: quotas [{number, kind, field, value (null for each), amount, percent, other {field, value}, says}]"""
+    return {
+        "quotas": [
+            {
+                "number": number,
+                "kind": str(one.kind),
+                "field": one.group.field,
+                "value": one.group.value,
+                "amount": one.amount,
+                "percent": one.percent,
+                "other": asdict(one.other) if one.other else None,
+                "says": str(one),
+            }
+            for number, one in enumerate(all_of_them, 1)
+        ]
+    }
 
 
 def source(one: Source) -> Document:

@@ -68,6 +68,7 @@ def _below(one: Ranked, now: datetime, language: str) -> list[str]:
     parts = origin(one.item, now, language)
     parts += [f"+{len(one.story)} in this story"] if one.story else []
     parts += ["pinned by your rule"] if one.pinned else []
+    parts += [one_line(one.moved)] if one.moved else []
     parts += [f"“{one_line(one.interest, 36)}”"] if one.interest else []
     if one.tray:
         parts.append(one_line(one.tray))

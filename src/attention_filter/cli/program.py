@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from attention_filter import __version__
-from attention_filter.cli import care, evaluate, feedback, inspect, knowledge, profile, reading, sources
+from attention_filter.cli import care, evaluate, feedback, inspect, knowledge, profile, quotas, reading, sources
 from attention_filter.cli import demo as demonstration
 from attention_filter.cli.session import Session
 from attention_filter.errors import AttentionError, UsageError
@@ -88,6 +88,7 @@ app.command("undo", rich_help_panel=feedback.PANEL)(feedback.undo)
 app.add_typer(profile.interests, name="interests", rich_help_panel=profile.PANEL)
 app.add_typer(profile.rules, name="rules", rich_help_panel=profile.PANEL)
 app.add_typer(knowledge.group, name="knowledge", rich_help_panel=knowledge.PANEL)
+app.add_typer(quotas.group, name="quotas", rich_help_panel=profile.PANEL)
 app.add_typer(profile.profile, name="profile", rich_help_panel=profile.PANEL)
 app.add_typer(evaluate.group, name="evaluate", rich_help_panel=care.PANEL)
 app.command("backup", rich_help_panel=care.PANEL)(care.backup)

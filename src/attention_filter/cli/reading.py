@@ -197,7 +197,11 @@ def digest(
     from attention_filter.cli.drawing import clean
 
     with opened(ctx) as filter:
-        items, now = filter.stream(limit, selection(filter, source, since, lang)), filter.clock()
+        found, now = filter.stream(limit, selection(filter, source, since, lang)), filter.clock()
+    # A letter keeps to the quotas; in the stream, what they hold back follows at the end.
+    items = [one for one in found if not one.held_back]
+    if len(items) < len(found):
+        aside().print(f"{len(found) - len(items)} held back by your quotas; attention read shows them")
     if as_json:
         print_json(documents.stream(items))
     if html is not None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from attention_filter.concepts import Known
     from attention_filter.exchange import ProfileSummary
     from attention_filter.intake import Fetched
+    from attention_filter.personal.constraints import Constraint
     from attention_filter.sources.wordnet import Sense
 
 _MARKS = {"ok": ("✓ ok", "green"), "new": ("· new", ""), "muted": ("– muted", "dim"), "trouble": ("! trouble", "red")}
@@ -100,6 +101,14 @@ def rules(all_of_them: Sequence[Rule]) -> Table:
     table.columns[0].justify = "right"
     for one in all_of_them:
         table.add_row(Text(str(one.id), "cyan"), one_line(str(one)))
+    return table
+
+
+def quotas(all_of_them: Sequence[Constraint]) -> Table:
+    table = plain("", "quota")
+    table.columns[0].justify = "right"
+    for number, one in enumerate(all_of_them, 1):
+        table.add_row(Text(str(number), "cyan"), one_line(str(one)))
     return table
 
 

@@ -1,0 +1,227 @@
+"""From scores to a list: place by place, the row whose score, less what it costs the list, is largest.
+
+What a list should be beside good (varied, mixed over the interests, not drowned by one source) are wishes, which
+have a price in deviations of the score; what it must be are bounds. No score changes: only the order does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from attention_filter.personal import mix
+from attention_filter.personal.diversity import Spread, Volume
+from attention_filter.personal.features import Features
+from attention_filter.personal.feedback import History
+
+# Prices of the usual wishes at an exploration of 1, in deviations of the score. At the default exploration of 0.1
+# they cost together less than 1 % of nDCG@10 (benchmarks/lists.py).
+VARIETY, MIX, SPREAD = 3.0, 5.0, 1.0
+NEAR_THE_TOP = 100  # places that later ones are kept different from
+
+
+class Wish(Protocol):
+    """What a list should be, told by what it costs to place each row next."""
+
+    def cost(self) -> np.ndarray:
+        """What it costs to place each row next, in deviations of the score (n,)."""
+        ...
+
+    def place(self, row: int) -> None:
+        """The row is placed."""
+        ...
+
+
+@dataclass(frozen=True)
+class AtMost:
+    """At most `most` of the `members` (n,) stand in a list. `says` is how a person is told."""
+
+    says: str
+    members: np.ndarray
+    most: int
+
+
+@dataclass(frozen=True)
+class AtLeast:
+    """At least `least` of the `members` (n,) stand in a list, or all there are."""
+
+    says: str
+    members: np.ndarray
+    least: int
+
+
+@dataclass(frozen=True)
+class Never:
+    """No row of `one` (n,) stands in a list with a row of `other` (n,), or only not `next_to` it."""
+
+    says: str
+    one: np.ndarray
+    other: np.ndarray
+    next_to: bool = False
+
+    def against(self, row: int) -> np.ndarray:
+        """The rows that may not stand with (or next to) this one (n,)."""
+        none = np.zeros(len(self.one), bool)
+        return np.asarray((self.other if self.one[row] else none) | (self.one if self.other[row] else none))
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What a list must be."""
+
+    most: tuple[AtMost, ...] = ()
+    least: tuple[AtLeast, ...] = ()
+    never: tuple[Never, ...] = ()
+
+
+@dataclass(frozen=True)
+class Arranged:
+    """`rows` in their places; the first `fitting` of them keep to the bounds, the others were held back. `moved` says
+    of a row which bound held it back or lifted it; `problems` which bound cannot hold beside the others."""
+
+    rows: list[int]
+    fitting: int
+    moved: dict[int, str]
+    problems: tuple[str, ...]
+
+
+def usual_wishes(history: History, rows: Features, sources: np.ndarray, exploration: float, places: int) -> list[Wish]:
+    """What a list of some of these rows should be: varied, mixed over the interests, with room for rare sources.
+    All are worth more with more `exploration`; with none, the list is in the order of the scores."""
+    if not exploration:
+        return []
+    wishes: list[Wish] = [
+        Volume(rows, VARIETY * exploration, min(places, NEAR_THE_TOP)),
+        Spread(sources, SPREAD * exploration),
+    ]
+    wanted = mix.wanted_mix(history)
+    if len(wanted) > 1:
+        wishes.append(mix.Mixed(mix.interest_shares(rows, history), wanted, MIX * exploration))
+    return wishes
+
+
+def arrange(
+    relevance: np.ndarray,
+    limit: int,
+    wishes: Sequence[Wish] = (),
+    bounds: Bounds | None = None,
+    first: Sequence[int] = (),
+) -> Arranged:
+    """The first `limit` places of n rows, made greedily; `relevance` (n,) is the score in deviations.
+
+    The rows in `first` (pinned by the reader) come first whatever the bounds say, and count in them. What a bound
+    asks for at least is reserved before the rest is chosen, best rows first, and stands where its score puts it, at the
+    latest in the last places. What is held back fills the places that nothing else can fill.
+
+    >>> one_source = AtMost("source:A at most 1", np.array([True, True, False]), 1)
+    >>> arranged = arrange(np.array([3.0, 2.0, 1.0]), 3, bounds=Bounds(most=(one_source,)))
+    >>> arranged.rows, arranged.moved
+    ([0, 2, 1], {1: 'held back: source:A at most 1'})
+    """
+    places = min(limit, len(relevance))
+    watch = _Watch(bounds or Bounds(), len(relevance), first[:places])
+    reserved, problems = _reserve(relevance, places, watch)
+    for row in first[:places]:
+        for wish in wishes:
+            wish.place(row)
+    placed, moved = list(first[:places]), dict[int, str]()
+    while len(placed) < places:
+        left = ~watch.placed
+        value = np.where(left, relevance - sum(wish.cost() for wish in wishes), -np.inf)
+        banned = watch.banned(placed)
+        free = left & ~banned | reserved & left & ~watch.beside(placed)
+        last_call = places - len(placed) <= (reserved & left).sum()
+        allowed = free & reserved if last_call else free
+        if not allowed.any():
+            allowed = left & reserved if last_call else free
+        if not allowed.any():
+            break
+        row = int(np.where(allowed, value, -np.inf).argmax())
+        for other in np.flatnonzero(left & ~free & (value > value[row])).tolist():
+            moved.setdefault(other, f"held back: {watch.reason(other, placed)}")
+        if reserved[row] and (last_call or banned[row]) and value[row] < value.max():
+            moved[row] = f"lifted: {watch.asked_for(row)}"
+        placed.append(row)
+        if not reserved[row]:
+            watch.take(row)
+        watch.placed[row] = True
+        for wish in wishes:
+            wish.place(row)
+    fitting = len(placed)
+    for row in np.lexsort((np.arange(len(relevance)), -relevance)).tolist():
+        if len(placed) < places and not watch.placed[row]:
+            moved[row] = f"held back: {watch.reason(row, placed)}"
+            placed.append(row)
+    return Arranged(placed, fitting, {row: moved[row] for row in placed if row in moved}, problems)
+
+
+class _Watch:
+    """What the bounds allow, as a list grows: `taken` are the rows that are placed or reserved."""
+
+    def __init__(self, bounds: Bounds, n: int, first: Sequence[int]) -> None:
+        self.bounds = bounds
+        self.placed = np.zeros(n, bool)
+        self._counts = np.zeros(len(bounds.most), np.int64)
+        self._members = np.array([cap.members for cap in bounds.most], bool).reshape(len(bounds.most), n)
+        self._most = np.array([cap.most for cap in bounds.most], np.int64)
+        self._apart = np.zeros((len(bounds.never), n), bool)  # what each Never bans from the list
+        for row in first:
+            self.placed[row] = True
+            self.take(row)
+
+    def take(self, row: int) -> None:
+        self._counts += self._members[:, row]
+        for number, pair in enumerate(self.bounds.never):
+            if not pair.next_to:
+                self._apart[number] |= pair.against(row)
+
+    def full(self) -> np.ndarray:
+        """The rows that a quota or a row taken keeps out (n,)."""
+        return np.asarray(self._members[self._counts >= self._most].any(0) | self._apart.any(0))
+
+    def beside(self, placed: Sequence[int]) -> np.ndarray:
+        """The rows that may not stand next to the last one (n,)."""
+        out = np.zeros(len(self.placed), bool)
+        for pair in self.bounds.never:
+            if pair.next_to and placed:
+                out |= pair.against(placed[-1])
+        return out
+
+    def banned(self, placed: Sequence[int]) -> np.ndarray:
+        return np.asarray(self.full() | self.beside(placed))
+
+    def reason(self, row: int, placed: Sequence[int]) -> str:
+        """The first bound that keeps a row out of the next place."""
+        for cap, count in zip(self.bounds.most, self._counts, strict=True):
+            if cap.members[row] and count >= cap.most:
+                return cap.says
+        for pair, apart in zip(self.bounds.never, self._apart, strict=True):
+            if apart[row] or (pair.next_to and placed and pair.against(placed[-1])[row]):
+                return pair.says
+        return "; ".join(bound.says for bound in self.bounds.least)  # the places are kept for what must be there
+
+    def asked_for(self, row: int) -> str:
+        return "; ".join(floor.says for floor in self.bounds.least if floor.members[row])
+
+
+def _reserve(relevance: np.ndarray, places: int, watch: _Watch) -> tuple[np.ndarray, tuple[str, ...]]:
+    """The rows that must be in the list (n,), best first, and what cannot be had beside the other bounds."""
+    taken = watch.placed.copy()
+    problems = []
+    for floor in watch.bounds.least:
+        wanted = min(floor.least, int(floor.members.sum()))
+        while (floor.members & taken).sum() < wanted:
+            open_ = floor.members & ~taken & ~watch.full()
+            if not open_.any() or taken.sum() >= places:
+                why = "other bounds leave no room" if taken.sum() < places else f"the list has only {places} places"
+                problems.append(f"{floor.says}: {(floor.members & taken).sum()} of {wanted} in this list, since {why}")
+                break
+            # A row that several bounds ask for saves a place.
+            short = [one.members for one in watch.bounds.least if (one.members & taken).sum() < one.least]
+            row = int(np.lexsort((-relevance, -np.sum(short, axis=0), ~open_))[0])
+            taken[row] = True
+            watch.take(row)
+    return taken & ~watch.placed, tuple(problems)
