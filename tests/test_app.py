@@ -66,7 +66,7 @@ def tickets(tmp_path):
 @pytest.fixture
 def make(tmp_path):
     def make(reader="me", db="a.db"):
-        opened = open_filter(f"sqlite:///{tmp_path / db}", reader, settings=Settings(exploration=0.0), clock=Clock())
+        opened = open_filter(f"sqlite:///{tmp_path / db}", reader, settings=Settings(exploration=0.0, variety=0.0), clock=Clock())
         opened.__dict__["encoder"] = HashedWords()
         return opened
 

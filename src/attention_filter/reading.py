@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Sequence
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from attention_filter.personal import diversity, features, ranking, rules, tray
+from attention_filter.personal import asking, diversity, features, posterior, ranking, rules, tray
 from attention_filter.personal.features import Background, Counts, Features
 from attention_filter.personal.feedback import STATEMENT, History, act_weight
 from attention_filter.settings import Settings
@@ -24,6 +25,7 @@ BACKGROUND, SCALE, MODEL = "background", "scale", "model"  # names of the state 
 BACKGROUND_ITEMS = 20_000
 IN_HAND = 300  # best items that stories are folded among and that diversity may move
 RULES_AT_ONCE = 1_000
+ASKABLE = 2_000  # newest unread items that questions are chosen from
 
 _log = logging.getLogger(__name__)
 
@@ -47,6 +49,7 @@ class Reading:
     model: str
     profile: ranking.Profile
     line: float  # below it an item goes to the tray
+    change: np.ndarray | None = None  # (p,) what exploring adds to the weights of `posterior.rows_of`; None: nothing
 
     def features_of(self, batch: Batch) -> Features:
         return self.profile.background.features(_known(batch, self.profile), _counts(batch), batch.langs)
@@ -55,16 +58,18 @@ class Reading:
         """Scores of a batch and what the rules say of each item."""
         age = np.maximum(self.now.timestamp() - batch.dates, 0) / 86_400
         decisions = self._decide(batch.ids)
-        return (
-            ranking.score(
-                self.profile,
-                rows if rows is not None else self.features_of(batch),
-                freshness=0.5 ** (age / self.settings.half_life_days),
-                sources=batch.sources,
-                rules=np.array([d.boost for d in decisions]) if any(d.boost for d in decisions) else None,
-            ),
-            decisions,
+        rows = rows if rows is not None else self.features_of(batch)
+        scores = ranking.score(
+            self.profile,
+            rows,
+            freshness=0.5 ** (age / self.settings.half_life_days),
+            sources=batch.sources,
+            rules=np.array([d.boost for d in decisions]) if any(d.boost for d in decisions) else None,
         )
+        if self.change is not None:
+            more = posterior.exploring(self.profile, rows, scores, self.change)
+            scores = ranking.Scores(scores.total + more, {**scores.terms, "exploring": more})
+        return scores, decisions
 
     def _decide(self, ids: np.ndarray) -> list[rules.Decision]:
         wanted = self.store.rules()
@@ -89,14 +94,25 @@ class Placed:
     blocked: np.ndarray
 
 
-def open_reading(store: Store, settings: Settings, now: datetime) -> Reading:
-    """What is needed to rank now. Without any encoding yet, items are ranked by their words."""
+def open_reading(store: Store, settings: Settings, now: datetime, exploration: float | None = None) -> Reading:
+    """What is needed to rank now. Without any encoding yet, items are ranked by their words.
+
+    `exploration` in [0, 1] (default: the setting) is the part of one draw from the posterior that is added to each
+    score, as a reason of its own: Thompson sampling, the same draw for a reader all day long.
+    """
     model = model_of(store)
     stored = store.get_state(BACKGROUND)
     background = features.from_bytes(stored) if stored else make_background(store, model)
     history = make_history(store, background, model, now)
     profile = ranking.make_profile(background, history, _scale(store))
-    return Reading(store, settings, now, model, profile, _line(profile))
+    held_out = ranking.held_out_terms(profile) if len(history) else {}
+    ordinary = ranking.score(profile, background.sample)
+    bold = settings.exploration if exploration is None else exploration
+    change = None
+    if bold:
+        known = posterior.believe(profile, held_out, ordinary)
+        change = bold * (posterior.draw(known, _chance_of_the_day(store.reader, now)) - known.mean)
+    return Reading(store, settings, now, model, profile, _line(profile, ordinary, held_out), change)
 
 
 def refresh_background(store: Store, model: str) -> None:
@@ -187,11 +203,11 @@ def place(reading: Reading, wanted: Selection) -> Placed:
 
 
 def interest_part(scores: ranking.Scores) -> np.ndarray:
-    """The score without what only the moment and the source gave: what decides over stream or tray."""
-    return scores.total - sum(scores.terms.get(term, 0.0) for term in ("fresh", "source"))
+    """The score without what only the moment, the source and chance gave: what decides over stream or tray."""
+    return scores.total - sum(scores.terms.get(term, 0.0) for term in ("fresh", "source", "exploring"))
 
 
-def stream(reading: Reading, wanted: Selection, limit: int, exploration: float) -> list[Ranked]:
+def stream(reading: Reading, wanted: Selection, limit: int, variety: float) -> list[Ranked]:
     """The best of what is above the line: pinned first, near-duplicates folded, the top varied."""
     placed = place(reading, wanted)
     shown = ~placed.blocked & ((placed.interest >= reading.line) | placed.pinned)
@@ -207,13 +223,43 @@ def stream(reading: Reading, wanted: Selection, limit: int, exploration: float) 
     pinned = [s for s in stories if by_rule[s.lead]]
     others = [s for s in stories if not by_rule[s.lead]]
     leads = np.array([s.lead for s in others], np.int64)
-    varied = diversity.vary(scores.total[leads], rows[leads], limit, exploration) if len(leads) else []
+    varied = diversity.vary(scores.total[leads], rows[leads], limit, variety) if len(leads) else []
     chosen = [*pinned, *(others[i] for i in varied)][:limit]
     made = ranked(reading, batch, rows, scores, decisions, [s.lead for s in chosen])
     return [
         replace(one, story=tuple(int(batch.ids[row]) for row in story.others))
         for one, story in zip(made, chosen, strict=True)
     ]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """An item worth asking about, as `asking.Question` counts it, and out of how many unread items."""
+
+    ranked: Ranked
+    chance: float  # that it is wanted
+    doubt: float  # deviation of its score, in score units
+    settles: float  # share in [0, 1] of what is open about the unread items that the answer settles
+    unread: int
+
+
+def ask(reading: Reading, n: int) -> list[Asked]:
+    """At most `n` unread items whose rating teaches most: of the newest that no rule blocks, also of the tray."""
+    parts = [(batch.ids, batch.dates) for batch in reading.store.batches(reading.model, now=reading.now)]
+    if not parts:
+        return []
+    ids, dates = (np.concatenate(column) for column in zip(*parts, strict=True))
+    newest = ids[np.lexsort((-ids, -dates))][:ASKABLE]
+    batch = reading.store.batch_of(newest.tolist(), reading.model)
+    rows = reading.features_of(batch)
+    scores, decisions = reading.scores(batch, rows)
+    free = np.flatnonzero([d.blocked is None or d.pinned is not None for d in decisions])
+    known = posterior.believe(reading.profile)
+    model = posterior.rows_of(reading.profile, rows, scores)
+    chosen = asking.questions(known, model[free], rows[free], n)
+    places = [int(free[question.row]) for question in chosen]
+    made = ranked(reading, batch, rows, scores, decisions, places)
+    return [Asked(o, q.chance, q.doubt, q.settles, len(free)) for o, q in zip(made, chosen, strict=True)]
 
 
 def trayed(reading: Reading, wanted: Selection, limit: int) -> tuple[list[Ranked], int]:
@@ -319,11 +365,16 @@ def _known(batch: Batch, profile: ranking.Profile) -> features.Floats:
     return batch.vectors if batch.vectors.shape[1] == dim else np.zeros((len(batch.ids), dim), np.float32)
 
 
-def _line(profile: ranking.Profile) -> float:
+def _chance_of_the_day(reader: str, now: datetime) -> np.random.Generator:
+    """The same chance for a reader all day long, so that nothing moves between two looks at a list."""
+    return np.random.default_rng([zlib.crc32(reader.encode()), now.astimezone(UTC).toordinal()])
+
+
+def _line(profile: ranking.Profile, ordinary: ranking.Scores, held_out: Mapping[str, np.ndarray]) -> float:
     if not len(profile.history):
         return float("-inf")
     liked = (profile.history.weight > 0) & ~profile.history.statement
-    return tray.line(ranking.score(profile, profile.background.sample).total, ranking.held_out(profile)[liked])
+    return tray.line(ordinary.total, ranking.weighed(profile, held_out)[liked])
 
 
 def _scale(store: Store) -> ranking.Scale | None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from attention_filter.app import Check
     from attention_filter.exchange import ProfileSummary
     from attention_filter.intake import Fetched
+    from attention_filter.reading import Asked
     from attention_filter.store.search import Hit
     from attention_filter.why import Explanation
 
@@ -74,10 +75,22 @@ def tray(items: Sequence[Ranked], count: int, promise: float) -> Document:
     return {"count": count, "promise": promise, **stream(items)}
 
 
+def asked(questions: Sequence[Asked]) -> Document:
+    """`ask`: questions [as ranked, and chance (that you want it), doubt (deviation of its score), settles (share of
+    what is open about the unread items that your answer settles)], unread (how many items they were chosen from)"""
+    return {
+        "unread": questions[0].unread if questions else 0,
+        "questions": [
+            ranked(one.ranked) | {"chance": one.chance, "doubt": one.doubt, "settles": one.settles} for one in questions
+        ],
+    }
+
+
 def explanation(one: Explanation, rules: Sequence[Rule]) -> Document:
     """`why`: as `ranked`, and rank, of, line, text, rules (those that hold), changes [{what, score, rank}], and
-    two more sums of the score: carriers [{item, interest, name, act, value}] + baseline + the reasons that carry no
-    history (fresh, source, popular, rules); and words [{start, end, word, value}] + rest in place of the carriers"""
+    two more sums of the score: carriers [{item, interest, name, act, value}] + baseline + the reasons that no past
+    item carried (fresh, source, popular, rules, exploring); and words [{start, end, word, value}] + rest in place of
+    the carriers"""
     return ranked(one.ranked) | {
         "rank": one.rank,
         "of": one.of,

@@ -40,20 +40,20 @@ def fold_stories(scores: np.ndarray, features: Features, dates: np.ndarray) -> l
     return [Story(lead, tuple(folded.get(lead, ()))) for lead in leads]
 
 
-def vary(scores: np.ndarray, features: Features, limit: int, exploration: float) -> list[int]:
+def vary(scores: np.ndarray, features: Features, limit: int, variety: float) -> list[int]:
     """Rows of the first `limit` places by maximal marginal relevance (Carbonell & Goldstein 1998).
 
     Each place goes to the row with the largest (1 − x)·relevance − x·(closeness to a row already placed), where
-    x = exploration / 2 and relevance is the score in deviations. `exploration` 0 gives the order of the scores.
+    x = variety / 2 and relevance is the score in deviations. `variety` 0 gives the order of the scores.
 
     >>> import numpy as np
     >>> from scipy import sparse
     >>> meaning = np.array([[1, 0], [1, 0], [0, 1], [0, -1]], np.float32)
     >>> twins_first = Features(meaning, sparse.csr_array((4, 9), dtype=np.float32))
-    >>> vary(np.array([3.0, 2.9, 2.8, 0.0]), twins_first, 3, exploration=1.0)
+    >>> vary(np.array([3.0, 2.9, 2.8, 0.0]), twins_first, 3, variety=1.0)
     [0, 2, 1]
     """
-    x = exploration / 2
+    x = variety / 2
     relevance = (1 - x) * scores / (scores.std() or 1.0)
     closeness = np.full(len(scores), -np.inf)
     left = np.ones(len(scores), bool)
