@@ -25,7 +25,7 @@ from attention_filter.personal.threads import one_thread_each
 # A score of 1 is worth about one logit and an average item is wanted by 5 to 9 in 100: fitted on seven sets of readers
 # (Reuters, Cranfield, CLINC, intents, shop reviews, Chinese titles, MIND by category), slopes 0.7 to 1.4.
 USUAL = -3.0  # logit of an average item
-TERM_PRECISION = 30.0  # of a term's weight: of 3, 10, 30, 100, 300 the mean weights of the best mean AUC on those sets
+TERM_PRECISION = 30.0  # of a term's weight: of 3, 10, 30, 100, 300 the best for the mean AUC of the mean weights there
 USUAL_PRECISION = 0.25
 THEME_PRECISION = 1.0  # a theme may be worth one logit more or less than its terms say
 
