@@ -66,7 +66,8 @@ def tickets(tmp_path):
 @pytest.fixture
 def make(tmp_path):
     def make(reader="me", db="a.db"):
-        opened = open_filter(f"sqlite:///{tmp_path / db}", reader, settings=Settings(exploration=0.0), clock=Clock())
+        settings = Settings(exploration=0.0, variety=0.0)
+        opened = open_filter(f"sqlite:///{tmp_path / db}", reader, settings=settings, clock=Clock())
         opened.__dict__["encoder"] = HashedWords()
         return opened
 
@@ -104,6 +105,61 @@ def test_reasons_sum_to_the_score(filled):
     filled.act([one.item.id for one in filled.stream(3)], Sign.LIKE)
     for one in filled.stream(20):
         assert sum(reason.value for reason in one.reasons) == pytest.approx(one.score, abs=1e-6)
+
+
+def test_exploring_is_a_reason_of_its_own_and_the_reasons_still_sum(filled):
+    filled.act([one.item.id for one in filled.stream(3)], Sign.LIKE)
+    exact = {one.item.id: one for one in filled.stream(60)}
+    bold = filled.stream(60, exploration=1.0)
+    moved = {one.item.id: next(r.value for r in one.reasons if r.term == "exploring") for one in bold}
+    assert max(map(abs, moved.values())) > 0.1
+    for one in bold:
+        assert sum(reason.value for reason in one.reasons) == pytest.approx(one.score, abs=1e-6)
+        assert one.score - moved[one.item.id] == pytest.approx(exact[one.item.id].score, abs=1e-4)  # a second later
+    assert {one.item.id for one in bold} == set(exact)  # chance sends nothing to the tray
+
+
+def test_the_draw_is_the_same_all_day_and_another_the_next_day_and_for_another_reader(filled, make):
+    def moved(at):
+        filled.clock.now = at
+        reasons = {one.item.id: one.reasons for one in filled.stream(60, exploration=1.0)}
+        return {item: next(r.value for r in parts if r.term == "exploring") for item, parts in reasons.items()}
+
+    morning, evening, tomorrow = (moved(NOW + timedelta(hours=h)) for h in (0, 11, 24))
+    assert morning == pytest.approx(evening, abs=1e-6)
+    assert np.corrcoef([(value, tomorrow[item]) for item, value in morning.items()], rowvar=False)[0, 1] < 0.9
+    mine, hers = (reading._chance_of_the_day(name, NOW).random() for name in ("me", "her"))
+    assert mine != hers
+
+
+def test_why_explains_an_explored_score_to_the_last_digit(filled):
+    filled.settings = Settings(exploration=1.0)
+    filled.act([one.item.id for one in filled.stream(2)], Sign.LIKE)
+    one = filled.stream(5)[3]
+    told = filled.why(one.item.id)
+    apart = sum(r.value for r in told.ranked.reasons if r.term in ("fresh", "source", "rules", "exploring"))
+    assert told.ranked.score == pytest.approx(one.score, abs=1e-4)
+    assert sum(c.value for c in told.carriers) + told.baseline + apart == pytest.approx(one.score, abs=1e-4)
+
+
+def test_asking_starts_from_nothing_and_covers_the_topics(make, tickets):
+    opened = make()
+    assert opened.ask() == []
+    opened.add(str(tickets))
+    opened.fetch()
+    asked = opened.ask(5)
+    assert len(asked) == 5
+    assert {topic(one.ranked) for one in asked} == set(TOPICS)
+    assert all(0 < one.chance < 1 and one.doubt > 0 and 0 < one.settles < 1 and one.unread == 60 for one in asked)
+
+
+def test_asking_leaves_out_what_was_rated_and_what_a_rule_blocks(filled):
+    filled.add_rule(Rule(0, RuleAction.BLOCK, words=("sport",)))
+    rated = [one.ranked.item.id for one in filled.ask(5)]
+    filled.act(rated, Sign.DISLIKE)
+    again = filled.ask(40)
+    assert not {one.ranked.item.id for one in again} & set(rated)
+    assert "sport" not in {topic(one.ranked) for one in again}
 
 
 def test_the_explanation_adds_up_by_items_and_by_words(filled):

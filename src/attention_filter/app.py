@@ -134,11 +134,22 @@ class Filter:
     # Reading
 
     def stream(
-        self, limit: int = 20, wanted: Selection | None = None, exploration: float | None = None
+        self,
+        limit: int = 20,
+        wanted: Selection | None = None,
+        exploration: float | None = None,
+        variety: float | None = None,
     ) -> list[Ranked]:
-        """The best unread items, pinned ones first, each with its reasons."""
-        varied = self.settings.exploration if exploration is None else exploration
-        return reading.stream(self._reading(), wanted or Selection(), limit, varied)
+        """The best unread items, pinned ones first, each with its reasons.
+
+        `exploration` 0 shows only what is thought best, 1 what might be; `variety` 1 sets unlike items side by side.
+        """
+        varied = self.settings.variety if variety is None else variety
+        return reading.stream(self._reading(exploration), wanted or Selection(), limit, varied)
+
+    def ask(self, n: int = 5) -> list[reading.Asked]:
+        """The unread items whose rating would teach the filter most, the most telling first. Answer with `act`."""
+        return reading.ask(self._reading(0.0), n)
 
     def tray(self, limit: int = 20, wanted: Selection | None = None) -> tuple[list[Ranked], int]:
         """What was filtered away, the closest call first, and how many items that are."""
@@ -318,8 +329,8 @@ class Filter:
             checks.append(Check("model", self.settings.model, str(error)))
         return checks
 
-    def _reading(self) -> reading.Reading:
-        return reading.open_reading(self.store, self.settings, self.clock())
+    def _reading(self, exploration: float | None = None) -> reading.Reading:
+        return reading.open_reading(self.store, self.settings, self.clock(), exploration)
 
     def _encode_interests(self, interests: Sequence[Interest]) -> None:
         self._encode([interest.text for interest in interests])

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterator, Sequence
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
 from attention_filter import concepts, quotas
 from attention_filter.concepts import Knowledge
-from attention_filter.personal import constraints, diversity, features, lists, ranking, rules, tray
+from attention_filter.personal import asking, constraints, diversity, features, lists, posterior, ranking, rules, tray
 from attention_filter.personal.background import Background, from_bytes, make_background, to_bytes
 from attention_filter.personal.constraints import Constraint, Facts
 from attention_filter.personal.features import Counts, Features
@@ -29,6 +30,7 @@ BACKGROUND, SCALE, MODEL = "background", "scale", "model"  # names of the state 
 BACKGROUND_ITEMS = 20_000
 IN_HAND = 300  # best items that stories are folded among and that the list is made of
 RULES_AT_ONCE = 1_000
+ASKABLE = 2_000  # newest unread items that questions are chosen from
 
 _log = logging.getLogger(__name__)
 
@@ -53,6 +55,7 @@ class Reading:
     profile: ranking.Profile
     line: float  # below it an item goes to the tray
     knowledge: Knowledge | None = None
+    change: np.ndarray | None = None  # (p,) what exploring adds to the weights of `posterior.rows_of`; None: nothing
 
     def features_of(self, batch: Batch) -> Features:
         return self.profile.background.features(_known(batch, self.profile), _counts(batch), batch.langs)
@@ -63,17 +66,18 @@ class Reading:
         decisions = self._decide(batch.ids)
         rows = rows if rows is not None else self.features_of(batch)
         known = self.knowledge.weigh(_counts(batch), rows.meaning).value if self.knowledge else np.zeros(0)
-        return (
-            ranking.score(
-                self.profile,
-                rows,
-                freshness=0.5 ** (age / self.settings.half_life_days),
-                sources=batch.sources,
-                knowledge=known if known.any() else None,
-                rules=np.array([d.boost for d in decisions]) if any(d.boost for d in decisions) else None,
-            ),
-            decisions,
+        scores = ranking.score(
+            self.profile,
+            rows,
+            freshness=0.5 ** (age / self.settings.half_life_days),
+            sources=batch.sources,
+            knowledge=known if known.any() else None,
+            rules=np.array([d.boost for d in decisions]) if any(d.boost for d in decisions) else None,
         )
+        if self.change is not None:
+            more = posterior.exploring(self.profile, rows, scores, self.change)
+            scores = ranking.Scores(scores.total + more, {**scores.terms, "exploring": more})
+        return scores, decisions
 
     def knows(self, batch: Batch, rows: Features) -> list[list[Contribution]]:
         """What the reader's concepts add to the score of each item of the batch."""
@@ -106,8 +110,12 @@ class Placed:
     langs: np.ndarray
 
 
-def open_reading(store: Store, settings: Settings, now: datetime) -> Reading:
-    """What is needed to rank now. Without any encoding yet, items are ranked by their words."""
+def open_reading(store: Store, settings: Settings, now: datetime, exploration: float | None = None) -> Reading:
+    """What is needed to rank now. Without any encoding yet, items are ranked by their words.
+
+    `exploration` in [0, 1] (default: the setting) is the part of one draw from the posterior that is added to each
+    score, as a reason of its own: Thompson sampling, the same draw for a reader all day long.
+    """
     model = model_of(store)
     stored = store.get_state(BACKGROUND)
     background = from_bytes(stored) if stored else learn_background(store, model)
@@ -119,7 +127,14 @@ def open_reading(store: Store, settings: Settings, now: datetime) -> Reading:
         interests,
         lambda texts: interest_features(store, background, model, [Interest(0, text) for text in texts]),
     )
-    return Reading(store, settings, now, model, profile, _line(profile), knowledge)
+    held_out = ranking.held_out_terms(profile) if len(history) else {}
+    ordinary = ranking.score(profile, background.sample)
+    bold = settings.exploration if exploration is None else exploration
+    change = None
+    if bold:
+        known = posterior.believe(profile, held_out, ordinary)
+        change = bold * (posterior.draw(known, _chance_of_the_day(store.reader, now)) - known.mean)
+    return Reading(store, settings, now, model, profile, _line(profile, ordinary, held_out), knowledge, change)
 
 
 def refresh_background(store: Store, model: str) -> None:
@@ -212,13 +227,13 @@ def place(reading: Reading, wanted: Selection) -> Placed:
 
 
 def interest_part(scores: ranking.Scores) -> np.ndarray:
-    """The score without what only the moment and the source gave: what decides over stream or tray."""
-    return scores.total - sum(scores.terms.get(term, 0.0) for term in ("fresh", "source"))
+    """The score without what only the moment, the source and chance gave: what decides over stream or tray."""
+    return scores.total - sum(scores.terms.get(term, 0.0) for term in ("fresh", "source", "exploring"))
 
 
-def stream(reading: Reading, wanted: Selection, limit: int, exploration: float) -> list[Ranked]:
+def stream(reading: Reading, wanted: Selection, limit: int, variety: float) -> list[Ranked]:
     """The best of what is above the line as a list: pinned first, near-duplicates folded, varied and mixed as much
-    as `exploration` asks, within the reader's quotas. The scores stay what they are; only the order is the list's."""
+    as `variety` asks, within the reader's quotas. The scores stay what they are; only the order is the list's."""
     placed = place(reading, wanted)
     shown = ~placed.blocked & ((placed.interest >= reading.line) | placed.pinned)
     order = np.lexsort((-placed.ids, -placed.scores, ~placed.pinned))
@@ -239,7 +254,7 @@ def stream(reading: Reading, wanted: Selection, limit: int, exploration: float) 
     arranged = lists.arrange(
         scores.total[leads] / _deviation(reading.profile),
         places,
-        lists.usual_wishes(reading.profile.history, rows[leads], batch.sources[leads], exploration, places),
+        lists.usual_wishes(reading.profile.history, rows[leads], batch.sources[leads], variety, places),
         constraints.bind(limits, told, places),
         first=np.flatnonzero(by_rule[leads]).tolist(),
     )
@@ -275,6 +290,36 @@ def _asker(reading: Reading, placed: Placed, order: np.ndarray, wanted: Sequence
 
     ids, sources, langs = placed.ids[order], placed.sources[order], placed.langs[order]
     return quotas.asker(reading.store, wanted, ids, sources, langs, interests)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """An item worth asking about, as `asking.Question` counts it, and out of how many unread items."""
+
+    ranked: Ranked
+    chance: float  # that it is wanted
+    doubt: float  # deviation of its score, in score units
+    settles: float  # share in [0, 1] of what is open about the unread items that the answer settles
+    unread: int
+
+
+def ask(reading: Reading, n: int) -> list[Asked]:
+    """At most `n` unread items whose rating teaches most: of the newest that no rule blocks, also of the tray."""
+    parts = [(batch.ids, batch.dates) for batch in reading.store.batches(reading.model, now=reading.now)]
+    if not parts:
+        return []
+    ids, dates = (np.concatenate(column) for column in zip(*parts, strict=True))
+    newest = ids[np.lexsort((-ids, -dates))][:ASKABLE]
+    batch = reading.store.batch_of(newest.tolist(), reading.model)
+    rows = reading.features_of(batch)
+    scores, decisions = reading.scores(batch, rows)
+    free = np.flatnonzero([d.blocked is None or d.pinned is not None for d in decisions])
+    known = posterior.believe(reading.profile)
+    model = posterior.rows_of(reading.profile, rows, scores)
+    chosen = asking.questions(known, model[free], rows[free], n)
+    places = [int(free[question.row]) for question in chosen]
+    made = ranked(reading, batch, rows, scores, decisions, places)
+    return [Asked(o, q.chance, q.doubt, q.settles, len(free)) for o, q in zip(made, chosen, strict=True)]
 
 
 def trayed(reading: Reading, wanted: Selection, limit: int) -> tuple[list[Ranked], int]:
@@ -384,11 +429,16 @@ def _known(batch: Batch, profile: ranking.Profile) -> features.Floats:
     return batch.vectors if batch.vectors.shape[1] == dim else np.zeros((len(batch.ids), dim), np.float32)
 
 
-def _line(profile: ranking.Profile) -> float:
+def _chance_of_the_day(reader: str, now: datetime) -> np.random.Generator:
+    """The same chance for a reader all day long, so that nothing moves between two looks at a list."""
+    return np.random.default_rng([zlib.crc32(reader.encode()), now.astimezone(UTC).toordinal()])
+
+
+def _line(profile: ranking.Profile, ordinary: ranking.Scores, held_out: Mapping[str, np.ndarray]) -> float:
     if not len(profile.history):
         return float("-inf")
     liked = (profile.history.weight > 0) & ~profile.history.statement
-    return tray.line(ranking.score(profile, profile.background.sample).total, ranking.held_out(profile)[liked])
+    return tray.line(ordinary.total, ranking.weighed(profile, held_out)[liked])
 
 
 def _scale(store: Store) -> ranking.Scale | None:

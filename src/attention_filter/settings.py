@@ -45,7 +45,8 @@ class Settings(BaseSettings):
     max_bytes: int = 20_000_000  # of one response, after decompression
     max_entries: int = 2_000  # newest entries taken from one feed document
     parse_seconds: float = 20.0
-    exploration: float = Field(default=0.1, ge=0.0, le=1.0)  # 0: only the best; 1: as varied as can be
+    exploration: float = Field(default=0.1, ge=0.0, le=1.0)  # 0: only the best; 1: as bold as it is unsure of you
+    variety: float = Field(default=0.1, ge=0.0, le=1.0)  # 0: alike or not; 1: as unlike one another as can be
     wordnet: str = "/usr/share/wordnet"  # folder of WordNet's database files, for suggestions
     half_life_days: float = Field(default=3.0, gt=0)  # of freshness
 

@@ -1,4 +1,6 @@
-"""like, dislike, save, hide, skip, seen, undo."""
+"""like, dislike, save, hide, skip, seen, undo, ask."""
+
+import io
 
 import pytest
 
@@ -35,3 +37,43 @@ def test_several_items_are_named_at_once_or_none_is(attention, news, id_of):
 
 def test_undo_says_when_there_is_nothing_left(attention, news):
     assert attention("undo").out == "Nothing to undo\n"
+
+
+@pytest.fixture
+def answers(monkeypatch):
+    """What is piped into the command."""
+    return lambda text: monkeypatch.setattr("sys.stdin", io.StringIO(text))
+
+
+def test_ask_shows_why_and_records_each_answer(attention, news, answers):
+    answers("y\nn\n\nperhaps\nYES\nq\n")
+    done = attention("ask")
+    assert done.code == 0
+    assert done.out.count("I guess you want it with") == 5
+    assert done.out.endswith("3 of 5 rated\n")
+    assert "'perhaps' is no answer" in done.err
+    assert attention("profile", "--json").json["acts"] == {"like": 2, "dislike": 1}
+
+
+def test_ask_keeps_what_was_answered_before_the_input_ended(attention, news, answers):
+    answers("y\n")
+    assert attention("ask", "-n", "3").out.endswith("1 of 3 rated\n")
+    assert attention("profile", "--json").json["acts"] == {"like": 1}
+
+
+def test_ask_as_a_list_or_json_waits_for_no_answer(attention, news, answers):
+    answers("y\ny\n")
+    listed = attention("ask", "--list", "-n", "2")
+    document = attention("ask", "--json", "-n", "2").json
+    assert document["unread"] == 10
+    for question in document["questions"]:
+        assert str(question["id"]) in listed.out
+        assert 0 < question["chance"] < 1
+        assert 0 < question["settles"] < 1
+        assert question["doubt"] > 0
+    assert attention("profile", "--json").json["acts"] == {}
+
+
+def test_ask_says_when_there_is_nothing_to_ask(attention):
+    assert "Nothing to ask" in attention("ask").out
+    assert attention("ask", "--json").json == {"unread": 0, "questions": []}

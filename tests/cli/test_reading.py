@@ -13,7 +13,7 @@ RANKED = {
 WHY = {
     "rank", "of", "line", "carriers", "ordinary", "baseline", "text", "words", "rest", "rules", "changes", "concepts",
 }  # fmt: skip
-NOT_FROM_HISTORY = ("fresh", "source", "popular", "knowledge", "rules")
+NOT_FROM_HISTORY = ("fresh", "source", "popular", "knowledge", "rules", "exploring")
 
 
 def test_read_lists_the_best_first_with_bar_score_source_and_reason(attention, news):
@@ -22,7 +22,7 @@ def test_read_lists_the_best_first_with_bar_score_source_and_reason(attention, n
     assert "Rust compilers get faster" in lines[0] or "A garbage collector" in lines[0]
     assert "news.jsonl" in lines[1]
     assert max(map(len, lines)) <= 80
-    scores = [item["score"] for item in attention("read", "--explore", "0", "--json").json["items"]]
+    scores = [item["score"] for item in attention("read", "--variety", "0", "--json").json["items"]]
     assert scores == sorted(scores, reverse=True)
 
 

@@ -32,7 +32,7 @@ class World:
         return History(
             features=self.background.features(vectors, counts_of(texts), ["en"] * len(texts)),
             weight=np.array([*weights, *[2.0] * len(statements)], np.float32),
-            statement=np.array([False] * len(items) + [True] * len(statements)),
+            statement=np.array([False] * len(items) + [True] * len(statements), bool),
             keys=(*map(int, items), *[-1 - t for t in statements]),
         )
 

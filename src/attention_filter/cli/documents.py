@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from attention_filter.exchange import ProfileSummary
     from attention_filter.intake import Fetched
     from attention_filter.personal.constraints import Constraint
+    from attention_filter.reading import Asked
     from attention_filter.sources.wordnet import Sense
     from attention_filter.store.search import Hit
     from attention_filter.why import Explanation
@@ -80,11 +81,23 @@ def tray(items: Sequence[Ranked], count: int, promise: float) -> Document:
     return {"count": count, "promise": promise, **stream(items)}
 
 
+def asked(questions: Sequence[Asked]) -> Document:
+    """`ask`: questions [as ranked, and chance (that you want it), doubt (deviation of its score), settles (share of
+    what is open about the unread items that your answer settles)], unread (how many items they were chosen from)"""
+    return {
+        "unread": questions[0].unread if questions else 0,
+        "questions": [
+            ranked(one.ranked) | {"chance": one.chance, "doubt": one.doubt, "settles": one.settles} for one in questions
+        ],
+    }
+
+
 def explanation(one: Explanation, rules: Sequence[Rule]) -> Document:
     """`why`: as `ranked`, and rank, of, line, text, rules (those that hold), changes [{what, score, rank}], concepts
     [{cared, named, words, value, mistaken}] (they sum to the reason knowledge), and two more sums of the score:
     carriers [{item, interest, name, act, value}] + ordinary + baseline + the reasons that carry no history (fresh,
-    source, popular, knowledge, rules); and words [{start, end, word, value}] + rest in place of carriers, ordinary"""
+    source, popular, knowledge, rules, exploring); and words [{start, end, word, value}] + rest in place of carriers,
+    ordinary"""
     return ranked(one.ranked) | {
         "rank": one.rank,
         "of": one.of,

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from attention_filter.cli.session import hint, item_ids, opened, screen
+from attention_filter.cli.session import AsJson, aside, hint, item_ids, opened, print_json, screen
 from attention_filter.types import Sign
+
+if TYPE_CHECKING:
+    from attention_filter.app import Filter
 
 PANEL = "Teach"
 Which = Annotated[list[str], typer.Argument(metavar="ID", help="The numbers before their titles.")]
@@ -38,6 +42,72 @@ def act(sign: Sign) -> Callable[[typer.Context, Which], None]:
 
     command.__doc__ = SAYS[sign]
     return command
+
+
+ANSWERS = {
+    "y": Sign.LIKE, "yes": Sign.LIKE, "like": Sign.LIKE,
+    "n": Sign.DISLIKE, "no": Sign.DISLIKE, "dislike": Sign.DISLIKE,
+    "": None, "s": None, "skip": None,
+}  # fmt: skip
+
+
+def ask(
+    ctx: typer.Context,
+    number: Annotated[int, typer.Option("--number", "-n", min=1, max=100, help="At most so many questions.")] = 5,
+    only_list: Annotated[
+        bool, typer.Option("--list", help="Show the questions, to be answered with like and dislike.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Rate these five: the unread items whose rating teaches the filter most.
+
+    Answer y (like), n (dislike), Enter or s (skip: nothing is recorded), q (stop); from a terminal or a pipe.
+    """
+    from attention_filter.cli import documents, pages
+    from attention_filter.cli.reading import own_language
+
+    with opened(ctx) as filter:
+        asked = filter.ask(number)
+        if as_json:
+            print_json(documents.asked(asked))
+            return
+        if not asked:
+            screen().print("Nothing to ask: there is no unread item; attention fetch looks for more")
+            return
+        rated = 0
+        for place, one in enumerate(asked, 1):
+            screen().print(pages.question(one, f"{place} of {len(asked)}", filter.clock(), own_language()))
+            if not only_list:
+                answer = _answer()
+                if answer == "q":
+                    break
+                rated += _record(filter, one.ranked.item.id, ANSWERS[answer])
+        if not only_list:
+            screen().print(f"\n{rated} of {len(asked)} rated")
+    hint(
+        "attention like ID or dislike ID rates an item · attention read shows the order · attention undo takes it back"
+    )
+
+
+def _answer() -> str:
+    """What the reader says to a question, until it is understood; q at the end of the input."""
+    console = aside()
+    while True:
+        console.print("  worth your attention? y, n, Enter to skip, q to stop: ", end="")
+        line = sys.stdin.readline()
+        said = line.strip().casefold()
+        if not line or said in ("q", "quit"):
+            return "q"
+        if said in ANSWERS:
+            return said
+        console.print(f"  {said[:20]!r} is no answer")
+
+
+def _record(filter: Filter, item: int, sign: Sign | None) -> bool:
+    if sign is not None:
+        filter.act([item], sign)
+        screen().print(f"  {sign}")
+    return sign is not None
 
 
 def undo(ctx: typer.Context) -> None:

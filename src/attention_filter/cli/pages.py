@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from math import exp, log
 from typing import TYPE_CHECKING
 
 from rich.console import Console, Group, RenderableType
@@ -19,12 +20,14 @@ from attention_filter.personal.tray import ENOUGH_LIKES, KEEP
 from attention_filter.types import Feedback, Item, Ranked, Reason, Rule, Sign
 
 if TYPE_CHECKING:
+    from attention_filter.reading import Asked
     from attention_filter.store.search import Hit
     from attention_filter.why import Carrier, Explanation
 
 SHOWN_CARRIERS = 8
 STRONGEST_WORDS = 5
-NOT_FROM_HISTORY = ("fresh", "source", "popular", "knowledge", "rules")
+WORTH_SAYING = 0.25  # score units that exploring gave an item, from which on the list says so
+NOT_FROM_HISTORY = ("fresh", "source", "popular", "knowledge", "rules", "exploring")
 # A term where a list has room for a few words only.
 SHORT = {
     "interests": "your interests",
@@ -37,6 +40,7 @@ SHORT = {
     "popular": "popular",
     "knowledge": "your concepts",
     "rules": "your rules",
+    "exploring": "shown to learn about you",
 }
 
 
@@ -63,6 +67,27 @@ def ranked_list(items: Sequence[Ranked], now: datetime, language: str) -> Table:
     return table
 
 
+def question(one: Asked, place: str, now: datetime, language: str) -> Group:
+    """An item to rate: which of how many, its title and origin, and why it is asked."""
+    title = Text.assemble((f"{one.ranked.item.id:>4} ", "cyan"), (one_line(one.ranked.item.entry.title), "bold"))
+    about = " · ".join([place, *origin(one.ranked.item, now, language)])
+    return Group(title, Text(f"     {about}\n     {why_asked(one)}", "dim"))
+
+
+def why_asked(one: Asked) -> str:
+    """In words: what the filter would guess, how sure it is, and what the answer is good for.
+
+    The chance is that of the item as it stands; "could be … to …" is one deviation of its score to either side.
+    """
+    odds = log(one.chance / (1 - one.chance))
+    low, high = (1 / (1 + exp(-(odds + side * one.doubt))) for side in (-1, 1))
+    settles = f"{100 * one.settles:.0f} %" if one.settles >= 0.01 else "less than 1 %"
+    return (
+        f"I guess you want it with {100 * one.chance:.0f} % (could be {100 * low:.0f} to {100 * high:.0f}); "
+        f"your answer settles {settles} of what is open about {one.unread} unread items"
+    )
+
+
 def _below(one: Ranked, now: datetime, language: str) -> list[str]:
     """What stands below a title."""
     parts = origin(one.item, now, language)
@@ -75,6 +100,8 @@ def _below(one: Ranked, now: datetime, language: str) -> list[str]:
     elif reason := largest_reason(one):
         about = f" “{one_line(reason.detail, 40)}”" if reason.detail and reason.detail != one.interest else ""
         parts.append(f"{SHORT.get(reason.term, reason.term)}{about} {signed(reason.value)}")
+        explored = next((r.value for r in one.reasons if r.term == "exploring" and r is not reason), 0.0)
+        parts += [f"{SHORT['exploring']} {signed(explored)}"] if explored >= WORTH_SAYING else []
     return parts
 
 

@@ -84,6 +84,7 @@ app.add_typer(sources.group, name="sources", rich_help_panel=sources.PANEL)
 for name, sign in {"like": Sign.LIKE, "dislike": Sign.DISLIKE, "save": Sign.SAVE, "hide": Sign.HIDE,
                    "skip": Sign.SKIP, "seen": Sign.READ}.items():  # fmt: skip
     app.command(name, rich_help_panel=feedback.PANEL)(feedback.act(sign))
+app.command("ask", rich_help_panel=feedback.PANEL)(feedback.ask)
 app.command("undo", rich_help_panel=feedback.PANEL)(feedback.undo)
 app.add_typer(profile.interests, name="interests", rich_help_panel=profile.PANEL)
 app.add_typer(profile.rules, name="rules", rich_help_panel=profile.PANEL)

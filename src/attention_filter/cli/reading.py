@@ -32,7 +32,10 @@ From = Annotated[str | None, typer.Option("--source", "-s", help="Only this sour
 Since = Annotated[str | None, typer.Option("--since", help="Only items since then: 12h, 2d, yesterday, 2026-11-20.")]
 Lang = Annotated[str | None, typer.Option("--lang", help="Only this language: en, zh, …")]
 Explore = Annotated[
-    float | None, typer.Option("--explore", min=0, max=1, help="0: only the best; 1: as varied as can be.")
+    float | None, typer.Option("--explore", min=0, max=1, help="0: only the best; 1: as bold as it is unsure of you.")
+]
+Variety = Annotated[
+    float | None, typer.Option("--variety", min=0, max=1, help="0: alike or not; 1: as unlike as can be.")
 ]
 Which = Annotated[str, typer.Argument(metavar="ID", help="The number before its title.")]
 
@@ -44,6 +47,7 @@ def read(
     since: Since = None,
     lang: Lang = None,
     explore: Explore = None,
+    variety: Variety = None,
     as_json: AsJson = False,
 ) -> None:
     """What deserves your attention, the best first, with reasons.
@@ -54,7 +58,7 @@ def read(
 
     with opened(ctx) as filter:
         wanted = selection(filter, source, since, lang)
-        items = filter.stream(limit, wanted, explore)
+        items = filter.stream(limit, wanted, explore, variety)
         if as_json:
             print_json(documents.stream(items))
         elif items:

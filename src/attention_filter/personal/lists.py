@@ -17,7 +17,7 @@ from attention_filter.personal.diversity import Spread, Volume
 from attention_filter.personal.features import Features
 from attention_filter.personal.feedback import History
 
-# Prices of the usual wishes at an exploration of 1, in deviations of the score. At the default exploration of 0.1
+# Prices of the usual wishes at an variety of 1, in deviations of the score. At the default variety of 0.1
 # they cost together less than 1 % of nDCG@10 (benchmarks/lists.py).
 VARIETY, MIX, SPREAD = 3.0, 5.0, 1.0
 NEAR_THE_TOP = 100  # places that later ones are kept different from
@@ -88,18 +88,18 @@ class Arranged:
     problems: tuple[str, ...]
 
 
-def usual_wishes(history: History, rows: Features, sources: np.ndarray, exploration: float, places: int) -> list[Wish]:
+def usual_wishes(history: History, rows: Features, sources: np.ndarray, variety: float, places: int) -> list[Wish]:
     """What a list of some of these rows should be: varied, mixed over the interests, with room for rare sources.
-    All are worth more with more `exploration`; with none, the list is in the order of the scores."""
-    if not exploration:
+    All are worth more with more `variety`; with none, the list is in the order of the scores."""
+    if not variety:
         return []
     wishes: list[Wish] = [
-        Volume(rows, VARIETY * exploration, min(places, NEAR_THE_TOP)),
-        Spread(sources, SPREAD * exploration),
+        Volume(rows, VARIETY * variety, min(places, NEAR_THE_TOP)),
+        Spread(sources, SPREAD * variety),
     ]
     wanted = mix.wanted_mix(history)
     if len(wanted) > 1:
-        wishes.append(mix.Mixed(mix.interest_shares(rows, history), wanted, MIX * exploration))
+        wishes.append(mix.Mixed(mix.interest_shares(rows, history), wanted, MIX * variety))
     return wishes
 
 

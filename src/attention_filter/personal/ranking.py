@@ -52,6 +52,7 @@ LABELS = {
     "popular": "popular with readers",
     "knowledge": "your concepts",
     "rules": "your rules",
+    "exploring": "shown to learn about you",
 }
 
 
@@ -202,12 +203,24 @@ def near_weights(history: History) -> Floats:
     return np.clip(2 * history.weight, -1, 1).astype(np.float32)
 
 
-@one_thread_each()
 def held_out(profile: Profile) -> np.ndarray:
     """What each row of the history would score if it were not in it: float64 (m,), the scale held."""
+    return weighed(profile, held_out_terms(profile))
+
+
+def weighed(profile: Profile, raw: Mapping[str, np.ndarray]) -> np.ndarray:
+    """The weighted sum of the standardised terms, {term: (m,)} to float64 (m,)."""
+    total = np.zeros(len(profile.history))
+    for term, values in raw.items():
+        total += profile.weights.get(term, 0.0) * profile.scale.standardise(term, values)
+    return total
+
+
+@one_thread_each()
+def held_out_terms(profile: Profile) -> dict[str, np.ndarray]:
+    """`raw_terms` of each row of the history, as they would be if that row were not in it: {term: float64 (m,)}."""
     history = profile.history
     own = np.arange(len(history))
-    total = np.zeros(len(history))
     kernel = similarity(history.features, history.features, profile.background.word_weight)
     raw = raw_terms(profile, history.features)
     for head in profile.heads:
@@ -218,9 +231,7 @@ def held_out(profile: Profile) -> np.ndarray:
     raw["near"] = _near(kernel, near_weights(history)) if len(history) > 1 else np.zeros(len(history))
     if profile.taste:
         raw["taste"] = np.where(np.isnan(profile.taste.left_out), raw["taste"], profile.taste.left_out)
-    for term, values in raw.items():
-        total += profile.weights.get(term, 0.0) * profile.scale.standardise(term, values)
-    return total
+    return raw
 
 
 @one_thread_each()
