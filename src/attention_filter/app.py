@@ -29,6 +29,7 @@ from attention_filter.store.store import Store, open_store
 from attention_filter.types import Feedback, Interest, Item, Ranked, Rule, Sign, Source
 
 if TYPE_CHECKING:
+    from attention_filter import insight
     from attention_filter.intake import Fetched, Progress
     from attention_filter.models.encoder import Encoder
 
@@ -151,6 +152,12 @@ class Filter:
         now = self._reading()
         encoder = self.encoder if with_words and now.model and len(now.profile.history) else None
         return why.explain_item(now, item_id, encoder)
+
+    def know_me(self, *, progress: Progress = silent) -> insight.Insight:
+        """How well the filter knows this reader, measured on their own history; decides the fall-back anew."""
+        from attention_filter import insight  # scikit-learn and scipy, which only this needs
+
+        return insight.know(self._reading(), progress)
 
     def item(self, item_id: int) -> Item:
         return self.store.item(item_id)

@@ -7,10 +7,11 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import numpy as np
 
-from attention_filter.personal import diversity, features, ranking, rules, tray
+from attention_filter.personal import calibration, diversity, fallback, features, ranking, replay, rules, tray
 from attention_filter.personal.features import Background, Counts, Features
 from attention_filter.personal.feedback import STATEMENT, History, act_weight
 from attention_filter.settings import Settings
@@ -20,7 +21,8 @@ from attention_filter.store.store import Store
 from attention_filter.types import Interest, Ranked, Reason, Sign
 from attention_filter.words import count_terms
 
-BACKGROUND, SCALE, MODEL = "background", "scale", "model"  # names of the state we keep per reader
+# Names of the state we keep per reader.
+BACKGROUND, SCALE, MODEL, PROMISE, FALLBACK = "background", "scale", "model", "promise", "fallback"
 BACKGROUND_ITEMS = 20_000
 IN_HAND = 300  # best items that stories are folded among and that diversity may move
 RULES_AT_ONCE = 1_000
@@ -47,24 +49,30 @@ class Reading:
     model: str
     profile: ranking.Profile
     line: float  # below it an item goes to the tray
+    keep: float  # the promise: this share of what would be read is above the line
+    curve: calibration.Calibration | None = None  # from the interest part of a score to a probability
+    simple: fallback.Simple | None = None  # orders the stream in place of the blend; line and curve stay the blend's
 
     def features_of(self, batch: Batch) -> Features:
-        return self.profile.background.features(_known(batch, self.profile), _counts(batch), batch.langs)
+        return self.profile.background.features(_known(batch, self.profile), counts_of(batch), batch.langs)
 
-    def scores(self, batch: Batch, rows: Features | None = None) -> tuple[ranking.Scores, list[rules.Decision]]:
-        """Scores of a batch and what the rules say of each item."""
+    def scores(
+        self, batch: Batch, rows: Features | None = None
+    ) -> tuple[ranking.Scores, np.ndarray, list[rules.Decision]]:
+        """Scores of a batch, their interest part (n,), and what the rules say of each item."""
         age = np.maximum(self.now.timestamp() - batch.dates, 0) / 86_400
         decisions = self._decide(batch.ids)
-        return (
-            ranking.score(
-                self.profile,
-                rows if rows is not None else self.features_of(batch),
-                freshness=0.5 ** (age / self.settings.half_life_days),
-                sources=batch.sources,
-                rules=np.array([d.boost for d in decisions]) if any(d.boost for d in decisions) else None,
-            ),
-            decisions,
-        )
+        boosts = np.array([d.boost for d in decisions]) if any(d.boost for d in decisions) else None
+        rows = rows if rows is not None else self.features_of(batch)
+        freshness = 0.5 ** (age / self.settings.half_life_days)
+        scores = ranking.score(self.profile, rows, freshness=freshness, sources=batch.sources, rules=boosts)
+        interest = interest_part(scores)
+        if self.simple is not None:
+            said = statement_counts([i.text for i in self.store.interests() if i.weight > 0])
+            terms = {"fallback": self.simple.scores(rows, counts_of(batch), said, age)}
+            terms |= {"rules": boosts} if boosts is not None else {}
+            scores = ranking.Scores(np.sum(list(terms.values()), axis=0), terms)
+        return scores, interest, decisions
 
     def _decide(self, ids: np.ndarray) -> list[rules.Decision]:
         wanted = self.store.rules()
@@ -96,7 +104,22 @@ def open_reading(store: Store, settings: Settings, now: datetime) -> Reading:
     background = features.from_bytes(stored) if stored else make_background(store, model)
     history = make_history(store, background, model, now)
     profile = ranking.make_profile(background, history, _scale(store))
-    return Reading(store, settings, now, model, profile, _line(profile))
+    keep = promised(store)
+    acted = history.weight[~history.statement]
+    share = calibration.share_read(int((acted > 0).sum()), len(acted), store.count_items())
+    curve, line = replay.judge(profile, share, keep)
+    return Reading(store, settings, now, model, profile, line, keep, curve, _simple(store, profile))
+
+
+def promised(store: Store) -> float:
+    """The share of what would be read that the reader wants kept out of the tray."""
+    stored = store.get_state(PROMISE)
+    return float(json.loads(stored)) if stored else tray.KEEP
+
+
+def fallback_of(store: Store) -> dict[str, Any]:
+    """The last decision on a simple ranking: method (None: the filter), acts (how many there were), length, typical."""
+    return dict(json.loads(store.get_state(FALLBACK) or b'{"method": null, "acts": 0}'))
 
 
 def refresh_background(store: Store, model: str) -> None:
@@ -136,7 +159,7 @@ def make_background(store: Store, model: str) -> Background:
     whole = join(parts or [store.batch_of([], model)])
     # In an order that does not depend on which source answered first: same items, same themes, same ranking.
     whole = whole[np.lexsort((whole.dates, *whole.vectors[:, :1].T))]
-    return features.make_background(model, whole.vectors, _counts(whole), whole.langs, whole.sources)
+    return features.make_background(model, whole.vectors, counts_of(whole), whole.langs, whole.sources)
 
 
 def make_history(store: Store, background: Background, model: str, now: datetime) -> History:
@@ -149,7 +172,7 @@ def make_history(store: Store, background: Background, model: str, now: datetime
     dim = len(background.centre(""))
     vectors = batch.vectors if batch.vectors.shape[1] == dim else np.zeros((len(acts), dim), np.float32)
     return History(
-        features=features.stack([background.features(vectors, _counts(batch), batch.langs), said]),
+        features=features.stack([background.features(vectors, counts_of(batch), batch.langs), said]),
         weight=np.array([*weight, *[STATEMENT * i.weight for i in interests]], np.float32),
         statement=np.array([False] * len(acts) + [True] * len(interests), bool),
         keys=(*[act.item for act in acts], *[-i.id for i in interests]),
@@ -163,12 +186,15 @@ def interest_features(store: Store, background: Background, model: str, interest
     vectors, _ = store.text_vectors(model, texts)
     if vectors.shape[1] != dim:
         vectors = np.zeros((len(texts), dim), np.float32)
+    return background.features(vectors, statement_counts(texts), [_language(text, background) for text in texts])
+
+
+def statement_counts(texts: Sequence[str]) -> Counts:
+    """The words of plain texts."""
     rows = [count_terms(text) for text in texts]
     start = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)
     both = np.concatenate([count_terms(""), *rows])
-    return background.features(
-        vectors, Counts(start, both["id"], both["count"]), [_language(text, background) for text in texts]
-    )
+    return Counts(start, both["id"], both["count"])
 
 
 def place(reading: Reading, wanted: Selection) -> Placed:
@@ -177,10 +203,10 @@ def place(reading: Reading, wanted: Selection) -> Placed:
     for batch in reading.store.batches(
         reading.model, source=wanted.source, since=wanted.since, lang=wanted.lang, now=reading.now
     ):
-        scores, decisions = reading.scores(batch)
+        scores, interest, decisions = reading.scores(batch)
         pinned = np.array([d.pinned is not None for d in decisions], bool)
         blocked = np.array([d.blocked is not None for d in decisions], bool)
-        parts.append((batch.ids, scores.total, interest_part(scores), pinned, blocked))
+        parts.append((batch.ids, scores.total, interest, pinned, blocked))
     if not parts:
         return Placed(np.zeros(0, np.int64), np.zeros(0), np.zeros(0), np.zeros(0, bool), np.zeros(0, bool))
     return Placed(*(np.concatenate(column) for column in zip(*parts, strict=True)))
@@ -201,7 +227,7 @@ def stream(reading: Reading, wanted: Selection, limit: int, exploration: float) 
         return []
     batch = reading.store.batch_of(best.tolist(), reading.model)
     rows = reading.features_of(batch)
-    scores, decisions = reading.scores(batch, rows)
+    scores, interest, decisions = reading.scores(batch, rows)
     by_rule = np.array([d.pinned is not None for d in decisions], bool)
     stories = diversity.fold_stories(np.where(by_rule, np.inf, scores.total), rows, batch.dates)
     pinned = [s for s in stories if by_rule[s.lead]]
@@ -209,7 +235,7 @@ def stream(reading: Reading, wanted: Selection, limit: int, exploration: float) 
     leads = np.array([s.lead for s in others], np.int64)
     varied = diversity.vary(scores.total[leads], rows[leads], limit, exploration) if len(leads) else []
     chosen = [*pinned, *(others[i] for i in varied)][:limit]
-    made = ranked(reading, batch, rows, scores, decisions, [s.lead for s in chosen])
+    made = ranked(reading, batch, rows, scores, interest, decisions, [s.lead for s in chosen])
     return [
         replace(one, story=tuple(int(batch.ids[row]) for row in story.others))
         for one, story in zip(made, chosen, strict=True)
@@ -231,8 +257,8 @@ def rank_items(reading: Reading, ids: Sequence[int]) -> list[Ranked]:
         return []
     batch = reading.store.batch_of(list(ids), reading.model)
     rows = reading.features_of(batch)
-    scores, decisions = reading.scores(batch, rows)
-    return ranked(reading, batch, rows, scores, decisions, range(len(ids)))
+    scores, interest, decisions = reading.scores(batch, rows)
+    return ranked(reading, batch, rows, scores, interest, decisions, range(len(ids)))
 
 
 def ranked(
@@ -240,6 +266,7 @@ def ranked(
     batch: Batch,
     rows: Features,
     scores: ranking.Scores,
+    interest: np.ndarray,
     decisions: Sequence[rules.Decision],
     chosen: Sequence[int],
 ) -> list[Ranked]:
@@ -247,15 +274,15 @@ def ranked(
     items = reading.store.items([int(batch.ids[row]) for row in chosen])
     names = Names(reading.store)
     claimed = ranking.claims(reading.profile, rows)
-    part = interest_part(scores)
+    chances = reading.curve.probability(interest) if reading.curve else None
     out = []
     for item, row in zip(items, chosen, strict=True):
         decision = decisions[row]
         away = None
         if decision.pinned is None and decision.blocked is not None:
             away = f"rule {decision.blocked.id}: {decision.blocked}"
-        elif decision.pinned is None and part[row] < reading.line:
-            away = f"{part[row]:+.2f} without freshness, below your line {reading.line:+.2f}"
+        elif decision.pinned is None and interest[row] < reading.line:
+            away = f"{interest[row]:+.2f} without freshness, below your line {reading.line:+.2f}"
         owner = int(claimed[row])
         out.append(
             Ranked(
@@ -265,6 +292,7 @@ def ranked(
                 interest=names.of(reading.profile.history.keys[owner]) if owner >= 0 else None,
                 pinned=decision.pinned is not None,
                 tray=away,
+                probability=float(chances[row]) if chances is not None else None,
             )
         )
     return out
@@ -304,12 +332,15 @@ def _reasons(
         detail = ""
         if term in parts and np.any(parts[term]):
             detail = names.of(reading.profile.history.keys[int(np.abs(parts[term]).argmax())])
+        if term == "fallback" and reading.simple:
+            detail = f"{reading.simple.method}: on your own history it did better than the blend"
         if term == "rules":
             detail = "; ".join(str(rule) for rule, _ in decision.boosts)
         yield Reason(term, float(values[index]), detail)
 
 
-def _counts(batch: Batch) -> Counts:
+def counts_of(batch: Batch) -> Counts:
+    """The words of a batch."""
     return Counts(batch.term_ptr, batch.term_ids, batch.term_counts)
 
 
@@ -319,11 +350,12 @@ def _known(batch: Batch, profile: ranking.Profile) -> features.Floats:
     return batch.vectors if batch.vectors.shape[1] == dim else np.zeros((len(batch.ids), dim), np.float32)
 
 
-def _line(profile: ranking.Profile) -> float:
-    if not len(profile.history):
-        return float("-inf")
-    liked = (profile.history.weight > 0) & ~profile.history.statement
-    return tray.line(ranking.score(profile, profile.background.sample).total, ranking.held_out(profile)[liked])
+def _simple(store: Store, profile: ranking.Profile) -> fallback.Simple | None:
+    chosen = fallback_of(store)
+    if chosen["method"] is None:
+        return None
+    index = replay.keyword_index(profile.background, chosen["length"])
+    return fallback.make_simple(chosen["method"], profile.background, profile.history, index, chosen["typical"])
 
 
 def _scale(store: Store) -> ranking.Scale | None:

@@ -164,3 +164,4 @@ class Ranked:
     pinned: bool = False
     tray: str | None = None  # why it lies in the tray; None when it is in the stream
     story: tuple[int, ...] = field(default=())  # ids of the near-duplicates folded under it
+    probability: float | None = None  # that the reader would read it; None while nothing is known of them
