@@ -10,6 +10,7 @@ with open_filter() as filter:
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from attention_filter import exchange, reading, why
+from attention_filter import audit, exchange, reading, why
 from attention_filter.errors import AttentionError, DataError, UsageError
 from attention_filter.personal import rules
 from attention_filter.reading import Selection
@@ -30,6 +31,7 @@ from attention_filter.types import Feedback, Interest, Item, Ranked, Rule, Sign,
 
 if TYPE_CHECKING:
     from attention_filter import insight
+    from attention_filter.audit import Audit, Promise
     from attention_filter.intake import Fetched, Progress
     from attention_filter.models.encoder import Encoder
 
@@ -127,6 +129,7 @@ class Filter:
             reading.refresh_background(self.store, self.encoder.id)
             progress("Learning what is usual", 1, 1)
         reading.freeze_scale(self.store, self.clock())
+        self._reconsider(progress)
         return encoded
 
     # Reading
@@ -141,6 +144,32 @@ class Filter:
     def tray(self, limit: int = 20, wanted: Selection | None = None) -> tuple[list[Ranked], int]:
         """What was filtered away, the closest call first, and how many items that are."""
         return reading.trayed(self._reading(), wanted or Selection(), limit)
+
+    def promise(self) -> Promise:
+        """Whether the tray keeps its promise, as far as the audits can tell."""
+        return audit.state_of(self._reading())
+
+    def promised(self) -> float:
+        """The share of what would be read that is promised to stay out of the tray."""
+        return reading.promised(self.store)
+
+    def set_promise(self, share: float) -> None:
+        """Keep this share of what would be read out of the tray."""
+        if not 0.5 <= share <= 0.999:
+            raise UsageError(f"{100 * share:g} %: a promise lies between 50 and 99.9 %")
+        self.store.put_state(reading.PROMISE, json.dumps(share).encode())
+
+    def audit(self, count: int = 20) -> Audit:
+        """Random items of the tray to look through, the same all week."""
+        return audit.draw(self._reading(), count)
+
+    def should_have_shown(self, ids: Sequence[int]) -> Promise:
+        """The reader looked through the audit, and liked these; returns what that says of the promise."""
+        now = self.clock()
+        audit.judge(self.store, ids, now)
+        if ids:
+            self.act(ids, Sign.LIKE)
+        return self.promise()
 
     def rank(self, ids: Sequence[int]) -> list[Ranked]:
         """The given items with their scores and reasons, read or unread."""
@@ -264,6 +293,13 @@ class Filter:
         except AttentionError as error:
             checks.append(Check("model", self.settings.model, str(error)))
         return checks
+
+    def _reconsider(self, progress: Progress) -> None:
+        """After enough new acts: does a simple ranking do better by now, or the filter again?"""
+        if reading.is_due(self.store):
+            from attention_filter import insight
+
+            insight.reconsider(self._reading(), progress)
 
     def _reading(self) -> reading.Reading:
         return reading.open_reading(self.store, self.settings, self.clock())

@@ -25,7 +25,6 @@ from attention_filter.store.batches import join
 
 Progress = Callable[[str, int, int], None]
 FEWEST = 5  # likes; with fewer there is nothing to draw
-NEW_ACTS = 30  # after so many the fall-back is decided anew
 STAGES = (0, 1, 3, 6, 11, 21, 51, 101, 201, 501, 1_001)  # first number of acts of each point of the curve
 MEASURES = ("auc", "mrr", "ndcg@10", GAIN)
 
@@ -59,7 +58,8 @@ class Term:
 
 @dataclass(frozen=True)
 class Trust:
-    """How the probabilities fared: of `judged` items `read` were; Brier score, that of always saying the mean, ECE."""
+    """How the probabilities fared: of `judged` items `read` were; Brier score, that of always saying the mean, ECE.
+    In each of the `bins` equally much was promised."""
 
     judged: int
     read: int
@@ -99,6 +99,42 @@ class Insight:
         return max(self.methods, key=lambda method: method.means[GAIN]).name
 
 
+def stage_name(stage: Stage) -> str:
+    """The numbers of acts of a stage.
+
+    >>> stage_name(Stage(11, 20, 4, {})), stage_name(Stage(0, 0, 1, {}))
+    ('11–20 acts', '0 acts')
+    """
+    return f"{stage.first}–{stage.last} acts" if stage.last > stage.first else f"{stage.first} acts"
+
+
+def verdict(one: Insight) -> str:
+    """What the measurement comes to, in a sentence or two."""
+    if not one.enough:
+        return (
+            f"You liked, saved or read {one.liked} items so far. From {FEWEST} on there is something to measure, and "
+            f"from {fallback.ENOUGH} on it can be told whether a simple ranking does better."
+        )
+    means = {method.name: method.means[GAIN] for method in one.methods}
+    others = {name: gain for name, gain in means.items() if name != FILTER}
+    rival = max(others, key=lambda name: others[name])
+    better = next(method.filter_is_better_by for method in one.methods if method.name == rival)
+    if one.decision.method is not None:
+        return (
+            f"On your history “{one.decision.method}” did better than the filter, beyond chance. So it orders your "
+            "stream now, and says so; as soon as the filter is no longer behind, it takes over again."
+        )
+    if better is not None and better.low > 0:
+        return f"The filter knows you better than every simple ranking; the best of them is “{rival}”."
+    if better is not None and better.high < 0:
+        return (
+            f"“{rival}” did better on your history; that is not yet enough to let it order your stream "
+            f"(that takes {fallback.ENOUGH} likes, and the latest {fallback.LATEST} must prove it)."
+        )
+    ahead = "ahead of" if means[FILTER] >= means[rival] else "behind"
+    return f"The filter is {ahead} the best simple ranking, “{rival}”, but by no more than chance could do."
+
+
 def know(reading: Reading, progress: Progress) -> Insight:
     """Measure on the reader's own history, and decide anew who orders the stream."""
     pool, acts, said = lived(reading)
@@ -127,15 +163,12 @@ def know(reading: Reading, progress: Progress) -> Insight:
     )
 
 
-def reconsider(reading: Reading, progress: Progress) -> fallback.Decision | None:
-    """Decide anew who orders the stream, when NEW_ACTS have come since; on the latest likes, to be quick."""
-    acts_now = len(reading.store.feedback())
-    if acts_now < fallback.ENOUGH or acts_now - int(fallback_of(reading.store)["acts"]) < NEW_ACTS:
-        return None
+def reconsider(reading: Reading, progress: Progress) -> fallback.Decision:
+    """Decide anew who orders the stream, on the latest likes, to be quick."""
     pool, acts, said = lived(reading)
     latest = np.flatnonzero(acts.weight > 0)[-fallback.LATEST :]
     seen = _replay(reading, pool, acts, said, latest, lambda d, n: progress("Checking the ranking", d, n))
-    return _keep_decision(reading, pool, said, seen, acts_now)
+    return _keep_decision(reading, pool, said, seen, len(acts.rows))
 
 
 def lived(reading: Reading) -> tuple[Pool, Acts, Said]:
@@ -224,14 +257,13 @@ def _trust(seen: Replay) -> Trust | None:
     n = len(seen.read)
     if not n:
         return None
-    bins = calibration.reliability(seen.read, seen.chances)
     return Trust(
         judged=n,
         read=int(seen.read.sum()),
         brier=calibration.brier(seen.read, seen.chances),
         brier_of_the_mean=calibration.brier(seen.read, np.full(n, seen.read.mean())),
-        error=calibration.calibration_error(bins),
-        bins=bins,
+        error=calibration.calibration_error(calibration.reliability(seen.read, seen.chances)),
+        bins=calibration.by_promise(seen.read, seen.chances),
     )
 
 

@@ -26,6 +26,7 @@ BACKGROUND, SCALE, MODEL, PROMISE, FALLBACK = "background", "scale", "model", "p
 BACKGROUND_ITEMS = 20_000
 IN_HAND = 300  # best items that stories are folded among and that diversity may move
 RULES_AT_ONCE = 1_000
+NEW_ACTS = 30  # after so many it is decided anew whether a simple ranking orders the stream
 
 _log = logging.getLogger(__name__)
 
@@ -120,6 +121,12 @@ def promised(store: Store) -> float:
 def fallback_of(store: Store) -> dict[str, Any]:
     """The last decision on a simple ranking: method (None: the filter), acts (how many there were), length, typical."""
     return dict(json.loads(store.get_state(FALLBACK) or b'{"method": null, "acts": 0}'))
+
+
+def is_due(store: Store) -> bool:
+    """Whether so much was done since the last decision that it should be taken anew."""
+    acts = len(store.feedback())
+    return acts >= fallback.ENOUGH and acts - int(fallback_of(store)["acts"]) >= NEW_ACTS
 
 
 def refresh_background(store: Store, model: str) -> None:

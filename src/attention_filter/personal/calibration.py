@@ -100,6 +100,17 @@ def reliability(read: np.ndarray, probability: np.ndarray, bins: int = BINS) -> 
     return tuple(Bin(float(probability[rows].mean()), float(read[rows].mean()), len(rows)) for rows in parts)
 
 
+def by_promise(read: np.ndarray, probability: np.ndarray, bins: int = BINS) -> tuple[Bin, ...]:
+    """The same in bins with equally much promised, which shows more where few items are likely to be read."""
+    order = np.argsort(probability, kind="stable")
+    promised = np.cumsum(probability[order])
+    place = np.minimum((promised * bins / promised[-1]).astype(int), bins - 1) if len(order) else order
+    parts = [order[place == number] for number in range(bins)]
+    return tuple(
+        Bin(float(probability[rows].mean()), float(read[rows].mean()), len(rows)) for rows in parts if len(rows)
+    )
+
+
 def calibration_error(bins: Sequence[Bin]) -> float:
     """The expected calibration error (Naeini, Cooper & Hauskrecht 2015): the mean gap between the two.
 
