@@ -19,12 +19,11 @@ from attention_filter.encodings import TextEncoder, encode_cached
 from attention_filter.errors import DataError
 from attention_filter.logs import ClickLog, Impression, LogItem, ProfileSet, Situation, read_mind, read_profiles
 from attention_filter.models.passages import passage
-from attention_filter.personal import baselines, fallback
+from attention_filter.personal import baselines
 from attention_filter.personal.evaluate import FILTER, Result, Section, measure
 from attention_filter.personal.features import Background, Counts, Features, Floats, Ints, make_background, stack, take
 from attention_filter.personal.feedback import STATEMENT, History, act_weight
 from attention_filter.personal.ranking import make_profile, score
-from attention_filter.personal.replay import Acts, Pool, Said, replay, spread
 from attention_filter.personal.threads import one_thread_each
 from attention_filter.settings import cache_folder
 from attention_filter.sources.clean import detect_language
@@ -37,7 +36,6 @@ Scores = dict[str, np.ndarray]  # {method: (n candidates,)}
 CLICK_MEASURES = ("auc", "mrr", "ndcg@5", "ndcg@10")
 PROFILE_MEASURES = ("auc", "ndcg@10")
 PRIOR = 20  # impressions at the overall click rate that each item is taken to have had
-RIVALS = 600  # items that the likes of a profile are compared with when its fall-back is decided
 COUNTED = 4_000  # characters of a text whose words are counted
 
 
@@ -202,48 +200,6 @@ def rank_profiles(
             if progress:
                 progress("ranking", len(out), len(data.situations))
     return [out[number] for number in range(len(data.situations))]
-
-
-@one_thread_each()
-def fall_backs(
-    data: ProfileSet, texts: Texts, said: Texts, model: str, *, progress: Progress | None = None, seed: int = 0
-) -> list[str | None]:
-    """Which simple ranking would order each situation's candidates, as its own history decides; None for the filter.
-
-    The likes, with two dislikes after each, are lived through again among RIVALS items that are free to use.
-    """
-    stated = {text: row for row, text in enumerate(statements_of(data))}
-    out: list[str | None] = [None] * len(data.situations)
-    for free, numbers in _backgrounds(data):
-        ground = _ground(model, texts, free, seed)
-        interests = ground.background.features(said.vectors, said.counts, said.langs)
-        for done, number in enumerate(numbers):
-            situation = data.situations[number]
-            if len(situation.likes) < fallback.ENOUGH:
-                continue
-            asked = np.array([stated[text] for text in situation.interests], np.int64)
-            lived = _lived(situation, ground, texts, np.random.default_rng((seed, number)).permutation(free)[:RIVALS])
-            wanted = Said(interests[asked], take(said.counts, asked), np.full(len(asked), STATEMENT), asked * 0.0)
-            seen = replay(ground.background, *lived, wanted, spread(lived[1]), half_life_days=3.0, seed=seed)
-            out[number] = fallback.decide(seen.marks).method
-            if progress:
-                progress("deciding on the fall-back", done + 1, len(numbers))
-    return out
-
-
-def _lived(situation: Situation, ground: Ground, texts: Texts, rivals: Ints) -> tuple[Pool, Acts]:
-    """The history of a situation in a stream that was there from the start; a like a second, dislikes in between."""
-    own = np.concatenate([situation.likes, situation.dislikes]).astype(np.int64)
-    rows = np.concatenate([own, np.setdiff1d(rivals, own)])
-    likes, dislikes = len(situation.likes), len(situation.dislikes)
-    at = np.concatenate([np.arange(1.0, likes + 1), 1.3 + np.arange(dislikes) * likes / max(dislikes, 1)])
-    weight = np.repeat([act_weight(Sign.LIKE), act_weight(Sign.DISLIKE)], [likes, dislikes])
-    order = np.argsort(at, kind="stable")
-    never = np.zeros(len(rows))
-    return (
-        Pool(ground.features[rows], take(texts.counts, rows), never, never, never.astype(np.int64)),
-        Acts(order, weight[order], at[order]),
-    )
 
 
 def statements_of(data: ProfileSet) -> list[str]:

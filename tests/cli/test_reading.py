@@ -8,7 +8,7 @@ import pytest
 
 RANKED = {
     "id", "title", "url", "source", "date", "published", "updated", "fetched", "lang", "authors", "tags", "image",
-    "score", "reasons", "interest", "pinned", "tray", "story",
+    "score", "reasons", "interest", "pinned", "tray", "story", "probability",
 }  # fmt: skip
 WHY = {"rank", "of", "line", "carriers", "baseline", "text", "words", "rest", "rules", "changes"}
 NOT_FROM_HISTORY = ("fresh", "source", "popular", "rules")
