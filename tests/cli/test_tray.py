@@ -52,7 +52,7 @@ def test_evaluate_me_prints_a_report_and_writes_page_and_figures(attention, news
     assert max(map(len, done.out.splitlines())) <= 80
     assert "<svg" in (tmp_path / "me.html").read_text("utf-8")
     figures = json.loads((tmp_path / "me.json").read_text("utf-8"))
-    assert [one["name"] for one in figures["methods"]][0] == "filter"
+    assert figures["methods"][0]["name"] == "filter"
     assert figures["likes"] == 6
     assert figures["verdict"] in " ".join(done.out.split())
 

@@ -7,8 +7,8 @@ from attention_filter.personal.tray import KEEP, Interval, exact_interval, kept,
 
 SCORES = st.lists(st.floats(-5, 5), min_size=1, max_size=60).map(np.array)
 KEEPS = st.floats(0.5, 0.99)
-ORDINARY = np.linspace(-2, 2, 200)
-CHANCES = 1 / (1 + np.exp(3 - 2 * ORDINARY))
+USUAL = np.linspace(-2, 2, 200)
+CHANCES = 1 / (1 + np.exp(3 - 2 * USUAL))
 
 
 def test_a_reader_we_know_nothing_of_has_an_empty_tray():
@@ -17,31 +17,31 @@ def test_a_reader_we_know_nothing_of_has_an_empty_tray():
 
 @given(KEEPS)
 def test_without_a_like_the_line_keeps_the_share_by_the_probabilities(keep):
-    cut = line(ORDINARY, CHANCES, np.array([]), keep)
-    assert CHANCES[ORDINARY >= cut].sum() >= keep * CHANCES.sum() - 1e-6
-    assert CHANCES[ORDINARY >= cut + 0.05].sum() < keep * CHANCES.sum()
+    cut = line(USUAL, CHANCES, np.array([]), keep)
+    assert CHANCES[cut <= USUAL].sum() >= keep * CHANCES.sum() - 1e-6
+    assert CHANCES[cut + 0.05 <= USUAL].sum() < keep * CHANCES.sum()
 
 
 @given(SCORES, KEEPS)
 def test_of_likes_and_guess_together_the_promised_share_lies_above_the_line(liked, keep):
-    cut = line(ORDINARY, CHANCES, liked, keep)
-    above = (liked >= cut).sum() + 10 * CHANCES[ORDINARY >= cut].sum() / CHANCES.sum()
+    cut = line(USUAL, CHANCES, liked, keep)
+    above = (liked >= cut).sum() + 10 * CHANCES[cut <= USUAL].sum() / CHANCES.sum()
     assert above >= keep * (len(liked) + 10) - 1e-6
 
 
 @given(st.lists(st.floats(-5, 5), max_size=9).map(np.array))
 def test_with_few_likes_none_of_them_lies_below_the_line(liked):
-    assert (liked >= line(ORDINARY, CHANCES, liked)).all()
+    assert (liked >= line(USUAL, CHANCES, liked)).all()
 
 
 def test_after_many_likes_they_alone_decide():
     liked = np.linspace(0, 1, 5_000)
-    assert line(ORDINARY, CHANCES, liked, KEEP) == pytest.approx(0.05, abs=0.005)
+    assert line(USUAL, CHANCES, liked, KEEP) == pytest.approx(0.05, abs=0.005)
 
 
 @given(SCORES, st.floats(0.5, 0.9))
 def test_a_higher_promise_never_moves_the_line_up(liked, keep):
-    assert line(ORDINARY, CHANCES, liked, keep + 0.09) <= line(ORDINARY, CHANCES, liked, keep)
+    assert line(USUAL, CHANCES, liked, keep + 0.09) <= line(USUAL, CHANCES, liked, keep)
 
 
 def test_the_interval_is_that_of_clopper_and_pearson():
