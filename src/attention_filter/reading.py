@@ -340,7 +340,7 @@ def _reasons(
         if term in parts and np.any(parts[term]):
             detail = names.of(reading.profile.history.keys[int(np.abs(parts[term]).argmax())])
         if term == "fallback" and reading.simple:
-            detail = f"{reading.simple.method}: on your own history it did better than the blend"
+            detail = reading.simple.method
         if term == "rules":
             detail = "; ".join(str(rule) for rule, _ in decision.boosts)
         yield Reason(term, float(values[index]), detail)

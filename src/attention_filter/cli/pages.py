@@ -76,7 +76,7 @@ def _below(one: Ranked, now: datetime, language: str) -> list[str]:
     parts += [f"“{one_line(one.interest, 36)}”"] if one.interest else []
     if one.tray:
         parts.append(one_line(one.tray))
-    elif reason := largest_reason(one):
+    elif (reason := largest_reason(one)) and reason.term != "fallback":  # which the list says once, below
         about = f" “{one_line(reason.detail, 40)}”" if reason.detail and reason.detail != one.interest else ""
         parts.append(f"{SHORT.get(reason.term, reason.term)}{about} {signed(reason.value)}")
     return parts
@@ -294,4 +294,7 @@ def ranked_by(items: Sequence[Ranked]) -> str:
     reasons = [reason for one in items for reason in one.reasons if reason.term == "fallback"]
     if not reasons:
         return ""
-    return f"Ranked by {reasons[0].detail} (attention evaluate me shows it)."
+    return (
+        f"Ranked by “{reasons[0].detail}”, which did better than the filter on your own history "
+        "(attention evaluate me shows it)."
+    )

@@ -46,7 +46,7 @@ LABELS = {
     "source": "rare source",
     "popular": "popular with readers",
     "rules": "your rules",
-    "fallback": "a simple ranking, in place of the blend",
+    "fallback": "a simple ranking that knew you better",
 }
 
 
