@@ -29,8 +29,9 @@ from attention_filter.logs import ProfileSet, Situation, read_profiles
 from attention_filter.models.encoder import Encoder, load_encoder
 from attention_filter.models.passages import passage
 from attention_filter.personal.asking import questions
+from attention_filter.personal.background import Background, make_background
 from attention_filter.personal.evaluate import auc, ndcg
-from attention_filter.personal.features import Background, Counts, Features, make_background, stack, take
+from attention_filter.personal.features import Counts, Features, stack, take
 from attention_filter.personal.feedback import STATEMENT, History, act_weight
 from attention_filter.personal.posterior import Gaussian, believe, chances, rows_of
 from attention_filter.personal.ranking import Profile, make_profile, score

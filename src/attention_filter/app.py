@@ -10,6 +10,7 @@ with open_filter() as filter:
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from attention_filter import concepts, exchange, quotas, reading, why
+from attention_filter import audit, concepts, exchange, quotas, reading, why
 from attention_filter.errors import AttentionError, DataError, UsageError
 from attention_filter.personal import graph, rules
 from attention_filter.personal.constraints import Constraint
@@ -31,6 +32,8 @@ from attention_filter.store.store import Store, open_store
 from attention_filter.types import Feedback, Interest, Item, Ranked, Rule, Sign, Source
 
 if TYPE_CHECKING:
+    from attention_filter import insight
+    from attention_filter.audit import Audit, Promise
     from attention_filter.intake import Fetched, Progress
     from attention_filter.models.encoder import Encoder
 
@@ -129,6 +132,7 @@ class Filter:
             reading.refresh_background(self.store, self.encoder.id)
             progress("Learning what is usual", 1, 1)
         reading.freeze_scale(self.store, self.clock())
+        self._reconsider(progress)
         return encoded
 
     # Reading
@@ -155,6 +159,32 @@ class Filter:
         """What was filtered away, the closest call first, and how many items that are."""
         return reading.trayed(self._reading(), wanted or Selection(), limit)
 
+    def promise(self) -> Promise:
+        """Whether the tray keeps its promise, as far as the audits can tell."""
+        return audit.state_of(self._reading())
+
+    def promised(self) -> float:
+        """The share of what would be read that is promised to stay out of the tray."""
+        return reading.promised(self.store)
+
+    def set_promise(self, share: float) -> None:
+        """Keep this share of what would be read out of the tray."""
+        if not 0.5 <= share <= 0.999:
+            raise UsageError(f"{100 * share:g} %: a promise lies between 50 and 99.9 %")
+        self.store.put_state(reading.PROMISE, json.dumps(share).encode())
+
+    def audit(self, count: int = 20) -> Audit:
+        """Random items of the tray to look through, the same all week."""
+        return audit.draw(self._reading(), count)
+
+    def should_have_shown(self, ids: Sequence[int]) -> Promise:
+        """The reader looked through the audit, and liked these; returns what that says of the promise."""
+        now = self.clock()
+        audit.judge(self.store, ids, now)
+        if ids:
+            self.act(ids, Sign.LIKE)
+        return self.promise()
+
     def rank(self, ids: Sequence[int]) -> list[Ranked]:
         """The given items with their scores and reasons, read or unread."""
         return reading.rank_items(self._reading(), ids)
@@ -165,6 +195,12 @@ class Filter:
         now = self._reading()
         encoder = self.encoder if with_words and now.model and len(now.profile.history) else None
         return why.explain_item(now, item_id, encoder)
+
+    def know_me(self, *, progress: Progress = silent) -> insight.Insight:
+        """How well the filter knows this reader, measured on their own history; decides the fall-back anew."""
+        from attention_filter import insight  # scikit-learn and scipy, which only this needs
+
+        return insight.know(self._reading(), progress)
 
     def item(self, item_id: int) -> Item:
         return self.store.item(item_id)
@@ -328,6 +364,13 @@ class Filter:
         except AttentionError as error:
             checks.append(Check("model", self.settings.model, str(error)))
         return checks
+
+    def _reconsider(self, progress: Progress) -> None:
+        """After enough new acts: does a simple ranking do better by now, or the filter again?"""
+        if reading.is_due(self.store):
+            from attention_filter import insight
+
+            insight.reconsider(self._reading(), progress)
 
     def _reading(self, exploration: float | None = None) -> reading.Reading:
         return reading.open_reading(self.store, self.settings, self.clock(), exploration)

@@ -5,15 +5,28 @@ from __future__ import annotations
 import json
 import logging
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
 
 from attention_filter import concepts, quotas
 from attention_filter.concepts import Knowledge
-from attention_filter.personal import asking, constraints, diversity, features, lists, posterior, ranking, rules, tray
+from attention_filter.personal import (
+    asking,
+    calibration,
+    constraints,
+    diversity,
+    fallback,
+    lists,
+    posterior,
+    ranking,
+    replay,
+    rules,
+    tray,
+)
 from attention_filter.personal.background import Background, from_bytes, make_background, to_bytes
 from attention_filter.personal.constraints import Constraint, Facts
 from attention_filter.personal.features import Counts, Features
@@ -26,11 +39,13 @@ from attention_filter.store.store import Store
 from attention_filter.types import Interest, Ranked, Reason, Sign
 from attention_filter.words import count_terms
 
-BACKGROUND, SCALE, MODEL = "background", "scale", "model"  # names of the state we keep per reader
+# Names of the state we keep per reader.
+BACKGROUND, SCALE, MODEL, PROMISE, FALLBACK = "background", "scale", "model", "promise", "fallback"
 BACKGROUND_ITEMS = 20_000
 IN_HAND = 300  # best items that stories are folded among and that the list is made of
 RULES_AT_ONCE = 1_000
 ASKABLE = 2_000  # newest unread items that questions are chosen from
+NEW_ACTS = 30  # after so many it is decided anew whether a simple ranking orders the stream
 
 _log = logging.getLogger(__name__)
 
@@ -54,36 +69,48 @@ class Reading:
     model: str
     profile: ranking.Profile
     line: float  # below it an item goes to the tray
+    keep: float  # the promise: this share of what would be read is above the line
+    curve: calibration.Calibration | None = None  # from the interest part of a score to a probability
+    simple: fallback.Simple | None = None  # orders the stream in place of the blend; line and curve stay the blend's
     knowledge: Knowledge | None = None
     change: np.ndarray | None = None  # (p,) what exploring adds to the weights of `posterior.rows_of`; None: nothing
 
     def features_of(self, batch: Batch) -> Features:
-        return self.profile.background.features(_known(batch, self.profile), _counts(batch), batch.langs)
+        return self.profile.background.features(_known(batch, self.profile), counts_of(batch), batch.langs)
 
-    def scores(self, batch: Batch, rows: Features | None = None) -> tuple[ranking.Scores, list[rules.Decision]]:
-        """Scores of a batch and what the rules say of each item."""
+    def scores(
+        self, batch: Batch, rows: Features | None = None
+    ) -> tuple[ranking.Scores, np.ndarray, list[rules.Decision]]:
+        """Scores of a batch, their interest part (n,), and what the rules say of each item."""
         age = np.maximum(self.now.timestamp() - batch.dates, 0) / 86_400
         decisions = self._decide(batch.ids)
+        boosts = np.array([d.boost for d in decisions]) if any(d.boost for d in decisions) else None
         rows = rows if rows is not None else self.features_of(batch)
-        known = self.knowledge.weigh(_counts(batch), rows.meaning).value if self.knowledge else np.zeros(0)
+        known = self.knowledge.weigh(counts_of(batch), rows.meaning).value if self.knowledge else np.zeros(0)
         scores = ranking.score(
             self.profile,
             rows,
             freshness=0.5 ** (age / self.settings.half_life_days),
             sources=batch.sources,
             knowledge=known if known.any() else None,
-            rules=np.array([d.boost for d in decisions]) if any(d.boost for d in decisions) else None,
+            rules=boosts,
         )
-        if self.change is not None:
+        interest = interest_part(scores)
+        if self.simple is not None:
+            said = statement_counts([i.text for i in self.store.interests() if i.weight > 0])
+            terms = {"fallback": self.simple.scores(rows, counts_of(batch), said, age)}
+            terms |= {"rules": boosts} if boosts is not None else {}
+            scores = ranking.Scores(np.sum(list(terms.values()), axis=0), terms)
+        elif self.change is not None:
             more = posterior.exploring(self.profile, rows, scores, self.change)
             scores = ranking.Scores(scores.total + more, {**scores.terms, "exploring": more})
-        return scores, decisions
+        return scores, interest, decisions
 
     def knows(self, batch: Batch, rows: Features) -> list[list[Contribution]]:
         """What the reader's concepts add to the score of each item of the batch."""
         if self.knowledge is None:
             return [[] for _ in batch.ids]
-        return self.knowledge.contributions(_counts(batch), rows.meaning)
+        return self.knowledge.contributions(counts_of(batch), rows.meaning)
 
     def _decide(self, ids: np.ndarray) -> list[rules.Decision]:
         wanted = self.store.rules()
@@ -127,14 +154,33 @@ def open_reading(store: Store, settings: Settings, now: datetime, exploration: f
         interests,
         lambda texts: interest_features(store, background, model, [Interest(0, text) for text in texts]),
     )
-    held_out = ranking.held_out_terms(profile) if len(history) else {}
-    ordinary = ranking.score(profile, background.sample)
+    keep = promised(store)
+    acted = history.weight[~history.statement]
+    share = calibration.share_read(int((acted > 0).sum()), len(acted), store.count_items())
+    curve, line = replay.judge(profile, share, keep)
     bold = settings.exploration if exploration is None else exploration
     change = None
     if bold:
-        known = posterior.believe(profile, held_out, ordinary)
+        known = posterior.believe(profile)
         change = bold * (posterior.draw(known, _chance_of_the_day(store.reader, now)) - known.mean)
-    return Reading(store, settings, now, model, profile, _line(profile, ordinary, held_out), knowledge, change)
+    return Reading(store, settings, now, model, profile, line, keep, curve, _simple(store, profile), knowledge, change)
+
+
+def promised(store: Store) -> float:
+    """The share of what would be read that the reader wants kept out of the tray."""
+    stored = store.get_state(PROMISE)
+    return float(json.loads(stored)) if stored else tray.KEEP
+
+
+def fallback_of(store: Store) -> dict[str, Any]:
+    """The last decision on a simple ranking: method (None: the filter), acts (how many there were), length, typical."""
+    return dict(json.loads(store.get_state(FALLBACK) or b'{"method": null, "acts": 0}'))
+
+
+def is_due(store: Store) -> bool:
+    """Whether so much was done since the last decision that it should be taken anew."""
+    acts = len(store.feedback())
+    return acts >= fallback.ENOUGH and acts - int(fallback_of(store)["acts"]) >= NEW_ACTS
 
 
 def refresh_background(store: Store, model: str) -> None:
@@ -174,7 +220,7 @@ def learn_background(store: Store, model: str) -> Background:
     whole = join(parts or [store.batch_of([], model)])
     # In an order that does not depend on which source answered first: same items, same themes, same ranking.
     whole = whole[np.lexsort((whole.dates, *whole.vectors[:, :1].T))]
-    return make_background(model, whole.vectors, _counts(whole), whole.langs, whole.sources)
+    return make_background(model, whole.vectors, counts_of(whole), whole.langs, whole.sources)
 
 
 def make_history(store: Store, background: Background, model: str, now: datetime) -> History:
@@ -187,7 +233,7 @@ def make_history(store: Store, background: Background, model: str, now: datetime
     dim = len(background.centre(""))
     vectors = batch.vectors if batch.vectors.shape[1] == dim else np.zeros((len(acts), dim), np.float32)
     return History(
-        features=features.stack([background.features(vectors, _counts(batch), batch.langs), said]),
+        features=stack([background.features(vectors, counts_of(batch), batch.langs), said]),
         weight=np.array([*weight, *[STATEMENT * i.weight for i in interests]], np.float32),
         statement=np.array([False] * len(acts) + [True] * len(interests), bool),
         keys=(*[act.item for act in acts], *[-i.id for i in interests]),
@@ -201,12 +247,15 @@ def interest_features(store: Store, background: Background, model: str, interest
     vectors, _ = store.text_vectors(model, texts)
     if vectors.shape[1] != dim:
         vectors = np.zeros((len(texts), dim), np.float32)
+    return background.features(vectors, statement_counts(texts), [_language(text, background) for text in texts])
+
+
+def statement_counts(texts: Sequence[str]) -> Counts:
+    """The words of plain texts."""
     rows = [count_terms(text) for text in texts]
     start = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)
     both = np.concatenate([count_terms(""), *rows])
-    return background.features(
-        vectors, Counts(start, both["id"], both["count"]), [_language(text, background) for text in texts]
-    )
+    return Counts(start, both["id"], both["count"])
 
 
 def place(reading: Reading, wanted: Selection) -> Placed:
@@ -215,11 +264,11 @@ def place(reading: Reading, wanted: Selection) -> Placed:
     for batch in reading.store.batches(
         reading.model, source=wanted.source, since=wanted.since, lang=wanted.lang, now=reading.now
     ):
-        scores, decisions = reading.scores(batch)
+        scores, interest, decisions = reading.scores(batch)
         pinned = np.array([d.pinned is not None for d in decisions], bool)
         blocked = np.array([d.blocked is not None for d in decisions], bool)
         langs = np.array(batch.langs, str)
-        parts.append((batch.ids, scores.total, interest_part(scores), pinned, blocked, batch.sources, langs))
+        parts.append((batch.ids, scores.total, interest, pinned, blocked, batch.sources, langs))
     if not parts:
         none, no = np.zeros(0, np.int64), np.zeros(0, bool)
         return Placed(none, np.zeros(0), np.zeros(0), no, no, none, np.zeros(0, str))
@@ -245,7 +294,7 @@ def stream(reading: Reading, wanted: Selection, limit: int, variety: float) -> l
         return []
     batch = reading.store.batch_of(placed.ids[order[in_hand]].tolist(), reading.model)
     rows = reading.features_of(batch)
-    scores, decisions = reading.scores(batch, rows)
+    scores, interest, decisions = reading.scores(batch, rows)
     by_rule = np.array([d.pinned is not None for d in decisions], bool)
     stories = diversity.fold_stories(np.where(by_rule, np.inf, scores.total), rows, batch.dates)
     leads = np.array([story.lead for story in stories], np.int64)
@@ -261,7 +310,7 @@ def stream(reading: Reading, wanted: Selection, limit: int, variety: float) -> l
     for problem in arranged.problems:
         _log.warning(problem)
     chosen = [stories[row] for row in arranged.rows]
-    made = ranked(reading, batch, rows, scores, decisions, [story.lead for story in chosen])
+    made = ranked(reading, batch, rows, scores, interest, decisions, [story.lead for story in chosen])
     return [
         replace(
             one,
@@ -312,13 +361,13 @@ def ask(reading: Reading, n: int) -> list[Asked]:
     newest = ids[np.lexsort((-ids, -dates))][:ASKABLE]
     batch = reading.store.batch_of(newest.tolist(), reading.model)
     rows = reading.features_of(batch)
-    scores, decisions = reading.scores(batch, rows)
+    scores, interest, decisions = reading.scores(batch, rows)
     free = np.flatnonzero([d.blocked is None or d.pinned is not None for d in decisions])
     known = posterior.believe(reading.profile)
-    model = posterior.rows_of(reading.profile, rows, scores)
+    model = posterior.rows_of(reading.profile, rows, None if reading.simple else scores)
     chosen = asking.questions(known, model[free], rows[free], n)
     places = [int(free[question.row]) for question in chosen]
-    made = ranked(reading, batch, rows, scores, decisions, places)
+    made = ranked(reading, batch, rows, scores, interest, decisions, places)
     return [Asked(o, q.chance, q.doubt, q.settles, len(free)) for o, q in zip(made, chosen, strict=True)]
 
 
@@ -337,8 +386,8 @@ def rank_items(reading: Reading, ids: Sequence[int]) -> list[Ranked]:
         return []
     batch = reading.store.batch_of(list(ids), reading.model)
     rows = reading.features_of(batch)
-    scores, decisions = reading.scores(batch, rows)
-    return ranked(reading, batch, rows, scores, decisions, range(len(ids)))
+    scores, interest, decisions = reading.scores(batch, rows)
+    return ranked(reading, batch, rows, scores, interest, decisions, range(len(ids)))
 
 
 def ranked(
@@ -346,6 +395,7 @@ def ranked(
     batch: Batch,
     rows: Features,
     scores: ranking.Scores,
+    interest: np.ndarray,
     decisions: Sequence[rules.Decision],
     chosen: Sequence[int],
 ) -> list[Ranked]:
@@ -353,16 +403,16 @@ def ranked(
     items = reading.store.items([int(batch.ids[row]) for row in chosen])
     names = Names(reading.store)
     claimed = ranking.claims(reading.profile, rows)
-    part = interest_part(scores)
     known = reading.knows(batch[np.array(chosen, np.int64)], rows[list(chosen)])
+    chances = reading.curve.probability(interest) if reading.curve else None
     out = []
     for item, row, knows in zip(items, chosen, known, strict=True):
         decision = decisions[row]
         away = None
         if decision.pinned is None and decision.blocked is not None:
             away = f"rule {decision.blocked.id}: {decision.blocked}"
-        elif decision.pinned is None and part[row] < reading.line:
-            away = f"{part[row]:+.2f} without freshness, below your line {reading.line:+.2f}"
+        elif decision.pinned is None and interest[row] < reading.line:
+            away = f"{interest[row]:+.2f} without freshness, below your line {reading.line:+.2f}"
         owner = int(claimed[row])
         out.append(
             Ranked(
@@ -372,6 +422,7 @@ def ranked(
                 interest=names.of(reading.profile.history.keys[owner]) if owner >= 0 else None,
                 pinned=decision.pinned is not None,
                 tray=away,
+                probability=float(chances[row]) if chances is not None else None,
             )
         )
     return out
@@ -414,16 +465,19 @@ def _reasons(
             detail = names.of(reading.profile.history.keys[int(np.abs(parts[term]).argmax())])
         if term == "knowledge":
             detail = "; ".join(map(str, knows))
+        if term == "fallback" and reading.simple:
+            detail = reading.simple.method
         if term == "rules":
             detail = "; ".join(str(rule) for rule, _ in decision.boosts)
         yield Reason(term, float(values[index]), detail)
 
 
-def _counts(batch: Batch) -> Counts:
+def counts_of(batch: Batch) -> Counts:
+    """The words of a batch."""
     return Counts(batch.term_ptr, batch.term_ids, batch.term_counts)
 
 
-def _known(batch: Batch, profile: ranking.Profile) -> features.Floats:
+def _known(batch: Batch, profile: ranking.Profile) -> Floats:
     """The batch's vectors; zeros when the background was made before anything was encoded."""
     dim = len(profile.background.centre(""))
     return batch.vectors if batch.vectors.shape[1] == dim else np.zeros((len(batch.ids), dim), np.float32)
@@ -434,11 +488,12 @@ def _chance_of_the_day(reader: str, now: datetime) -> np.random.Generator:
     return np.random.default_rng([zlib.crc32(reader.encode()), now.astimezone(UTC).toordinal()])
 
 
-def _line(profile: ranking.Profile, ordinary: ranking.Scores, held_out: Mapping[str, np.ndarray]) -> float:
-    if not len(profile.history):
-        return float("-inf")
-    liked = (profile.history.weight > 0) & ~profile.history.statement
-    return tray.line(ordinary.total, ranking.weighed(profile, held_out)[liked])
+def _simple(store: Store, profile: ranking.Profile) -> fallback.Simple | None:
+    chosen = fallback_of(store)
+    if chosen["method"] is None:
+        return None
+    index = replay.keyword_index(profile.background, chosen["length"])
+    return fallback.make_simple(chosen["method"], profile.background, profile.history, index, chosen["typical"])
 
 
 def _scale(store: Store) -> ranking.Scale | None:

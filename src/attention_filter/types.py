@@ -166,3 +166,4 @@ class Ranked:
     moved: str | None = None  # which of the reader's quotas held it back or lifted it
     held_back: bool = False  # it follows after the list, since a quota lets it nowhere in it
     story: tuple[int, ...] = field(default=())  # ids of the near-duplicates folded under it
+    probability: float | None = None  # that the reader would read it; None while nothing is known of them

@@ -70,7 +70,8 @@ def explain_item(reading: Reading, item_id: int, encoder: Encoder | None) -> Exp
     one = rank_items(reading, [item_id])[0]
     batch = reading.store.batch_of([item_id], reading.model)
     row = reading.features_of(batch)
-    carried = explain.carried_by_items(reading.profile, row)
+    # A simple ranking is one term, which no past item carries by itself.
+    carried = explain.Carried({}, 0.0, 0.0) if reading.simple else explain.carried_by_items(reading.profile, row)
     names = Names(reading.store)
     carriers = tuple(
         Carrier(key, names.of(key), names.act(key), value)
@@ -101,7 +102,13 @@ def _words(reading: Reading, one: Ranked, row: Features, encoder: Encoder | None
     from attention_filter.models.passages import passage
 
     text = passage(one.item.entry.title, one.item.entry.text)
-    if encoder is None or encoder.id != reading.model or not row.meaning.any() or not len(reading.profile.history):
+    if (
+        encoder is None
+        or encoder.id != reading.model
+        or not row.meaning.any()
+        or not len(reading.profile.history)
+        or reading.simple
+    ):
         return text, ()
     states = encoder.token_states(text)
     shares = explain.carried_by_words(reading.profile, row, text, one.item.entry.lang, states.spans, states.states)

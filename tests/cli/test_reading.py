@@ -8,7 +8,7 @@ import pytest
 
 RANKED = {
     "id", "title", "url", "source", "date", "published", "updated", "fetched", "lang", "authors", "tags", "image",
-    "score", "reasons", "interest", "pinned", "tray", "story", "moved", "held_back",
+    "score", "reasons", "interest", "pinned", "tray", "story", "moved", "held_back", "probability",
 }  # fmt: skip
 WHY = {
     "rank", "of", "line", "carriers", "ordinary", "baseline", "text", "words", "rest", "rules", "changes", "concepts",

@@ -113,7 +113,7 @@ def _draw(scene: Scene, filter: Filter, console: Console) -> list[RenderableType
         case walk.Taught():
             return [_taught(scene)]
         case walk.Tray(items, count):
-            return [pages.ranked_list(items, now, language), pages.promise(count, len(items), filter.store.feedback())]
+            return [pages.ranked_list(items, now, language), pages.promise(count, len(items), filter.promised())]
         case walk.Digest(path, items):
             return [f"{items} items in {path.absolute()}; open it in a browser"]
 

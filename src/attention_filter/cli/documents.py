@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
@@ -12,8 +13,10 @@ from attention_filter.types import Interest, Item, Ranked, Rule, Sign, Source
 
 if TYPE_CHECKING:
     from attention_filter.app import Check
+    from attention_filter.audit import Audit, Promise
     from attention_filter.concepts import Known
     from attention_filter.exchange import ProfileSummary
+    from attention_filter.insight import Insight
     from attention_filter.intake import Fetched
     from attention_filter.personal.constraints import Constraint
     from attention_filter.reading import Asked
@@ -52,8 +55,9 @@ def whole_item(one: Item, act: Sign | None) -> Document:
 
 def ranked(one: Ranked) -> Document:
     """As `item`, and score, reasons [{term, label, value, detail}] that sum to it, interest, pinned, tray (why it
-    lies there), moved (which quota held it back or lifted it), held_back (it follows
-    after the list, which the quotas let it nowhere in), story (ids of the items folded under it)"""
+    lies there), moved (which quota held it back or lifted it), held_back (it follows after the list, which the quotas
+    let it nowhere in), story (ids of the items folded under it), probability (that you would read it: by what you did
+    and said, not by freshness or rules)"""
     from attention_filter.personal.ranking import LABELS
 
     reasons = [
@@ -68,6 +72,7 @@ def ranked(one: Ranked) -> Document:
         "moved": one.moved,
         "held_back": one.held_back,
         "story": list(one.story),
+        "probability": one.probability,
     }
 
 
@@ -92,12 +97,39 @@ def asked(questions: Sequence[Asked]) -> Document:
     }
 
 
+def audit(one: Audit, state: Promise) -> Document:
+    """`tray audit`: week, looked, found (ids), items [ranked] still to look at, promise (as `tray promise`)"""
+    return {
+        "week": one.week,
+        "looked": one.looked,
+        "found": list(one.found),
+        "promise": promise(state),
+        **stream(one.to_look),
+    }
+
+
+def promise(one: Promise) -> Document:
+    """`tray promise`, `tray should`: keep, looked, found, tray, wanted, away {share, low, high}, kept (the same),
+    proven, more"""
+    away = {name: _number(value) for name, value in asdict(one.away).items()}
+    kept = {name: _number(value) for name, value in asdict(one.kept).items()}
+    return asdict(one) | {"away": away, "kept": kept}
+
+
+def insight(one: Insight) -> Document:
+    """`evaluate me`: as insight.Insight has it, and verdict (in words)"""
+    from attention_filter.insight import verdict
+
+    known: Document = json.loads(json.dumps(asdict(one)), parse_constant=lambda _: None)  # NaN: null
+    return {"verdict": verdict(one), **known}
+
+
 def explanation(one: Explanation, rules: Sequence[Rule]) -> Document:
     """`why`: as `ranked`, and rank, of, line, text, rules (those that hold), changes [{what, score, rank}], concepts
     [{cared, named, words, value, mistaken}] (they sum to the reason knowledge), and two more sums of the score:
     carriers [{item, interest, name, act, value}] + ordinary + baseline + the reasons that carry no history (fresh,
-    source, popular, knowledge, rules, exploring); and words [{start, end, word, value}] + rest in place of carriers,
-    ordinary"""
+    source, popular, knowledge, rules, exploring, fallback); and words [{start, end, word, value}] + rest in place of
+    carriers and ordinary"""
     return ranked(one.ranked) | {
         "rank": one.rank,
         "of": one.of,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from attention_filter.cli.session import aside, progress, screen, settings, waiting, write
+from attention_filter.cli.session import aside, opened, print_json, progress, screen, settings, waiting, write
 from attention_filter.errors import UsageError
 
 if TYPE_CHECKING:
@@ -70,6 +70,33 @@ def ranking(
     if out is not None:
         write(out, json.dumps(result.as_json(), indent=2) + "\n")
         aside().print(f"Wrote {out}")
+
+
+@group.command("me")
+def me(
+    ctx: typer.Context,
+    out: Annotated[str | None, typer.Option("--json", metavar="FILE|-", help="Write all figures there.")] = None,
+    html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write a page with pictures.")] = None,
+) -> None:
+    """How well do I know you? Every like of yours predicted from what came before it, beside simple rankings.
+
+    When a simple ranking did better beyond chance, it orders your stream until the filter is no longer behind.
+    """
+    from attention_filter.cli import documents, insight
+    from attention_filter.insight_page import insight_html
+
+    with opened(ctx) as filter, progress() as show:
+        found, now = filter.know_me(progress=show), filter.clock()
+    if out == "-":
+        print_json(documents.insight(found))
+    else:
+        screen().print(insight.report(found))
+    if out not in (None, "-"):
+        write(Path(str(out)), json.dumps(documents.insight(found), indent=2, allow_nan=False) + "\n")
+        aside().print(f"Wrote {out}")
+    if html is not None:
+        write(html, insight_html(found, now=now))
+        aside().print(f"Wrote {html}")
 
 
 def _draw(result: Result) -> list[RenderableType]:

@@ -16,10 +16,10 @@ from rich.text import Text
 from attention_filter.cli.drawing import adding_up, bar, clean, highlighted, one_line, signed
 from attention_filter.digest import age
 from attention_filter.personal.ranking import LABELS
-from attention_filter.personal.tray import ENOUGH_LIKES, KEEP
-from attention_filter.types import Feedback, Item, Ranked, Reason, Rule, Sign
+from attention_filter.types import Item, Ranked, Reason, Rule, Sign
 
 if TYPE_CHECKING:
+    from attention_filter.audit import Promise
     from attention_filter.reading import Asked
     from attention_filter.store.search import Hit
     from attention_filter.why import Carrier, Explanation
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 SHOWN_CARRIERS = 8
 STRONGEST_WORDS = 5
 WORTH_SAYING = 0.25  # score units that exploring gave an item, from which on the list says so
-NOT_FROM_HISTORY = ("fresh", "source", "popular", "knowledge", "rules", "exploring")
+NOT_FROM_HISTORY = ("fresh", "source", "popular", "knowledge", "rules", "exploring", "fallback")
 # A term where a list has room for a few words only.
 SHORT = {
     "interests": "your interests",
@@ -41,6 +41,7 @@ SHORT = {
     "knowledge": "your concepts",
     "rules": "your rules",
     "exploring": "shown to learn about you",
+    "fallback": "a simple ranking",
 }
 
 
@@ -50,11 +51,12 @@ def in_colour(console: Console) -> bool:
 
 
 def ranked_list(items: Sequence[Ranked], now: datetime, language: str) -> Table:
-    """The items, best first: id, bar, score, title; below it source, age, language, interest, largest reason."""
+    """The items, best first: id, bar, score, probability, title; below it source, age, language, interest, reason."""
     largest = max((abs(one.score) for one in items), default=0.0)
     table = Table.grid(padding=(0, 1))
     table.add_column(justify="right", no_wrap=True, min_width=4)
     table.add_column(no_wrap=True)
+    table.add_column(justify="right", no_wrap=True)
     table.add_column(justify="right", no_wrap=True)
     table.add_column(overflow="fold")
     for one in items:
@@ -62,7 +64,11 @@ def ranked_list(items: Sequence[Ranked], now: datetime, language: str) -> Table:
         about.append("\n")
         about.append(" · ".join(_below(one, now, language)), "not bold dim")
         table.add_row(
-            Text(str(one.item.id), "cyan"), Text(bar(one.score, largest, 6), "green"), signed(one.score), about
+            Text(str(one.item.id), "cyan"),
+            Text(bar(one.score, largest, 6), "green"),
+            signed(one.score),
+            "" if one.probability is None else chance(one.probability),
+            about,
         )
     return table
 
@@ -97,7 +103,7 @@ def _below(one: Ranked, now: datetime, language: str) -> list[str]:
     parts += [f"“{one_line(one.interest, 36)}”"] if one.interest else []
     if one.tray:
         parts.append(one_line(one.tray))
-    elif reason := largest_reason(one):
+    elif (reason := largest_reason(one)) and reason.term != "fallback":  # which the list says once, below
         about = f" “{one_line(reason.detail, 40)}”" if reason.detail and reason.detail != one.interest else ""
         parts.append(f"{SHORT.get(reason.term, reason.term)}{about} {signed(reason.value)}")
         explored = next((r.value for r in one.reasons if r.term == "exploring" and r is not reason), 0.0)
@@ -159,7 +165,8 @@ def explanation(one: Explanation, rules: Sequence[Rule], of_rules: int, now: dat
         (f"{one.ranked.item.id} ", "cyan"), (one_line(one.ranked.item.entry.title) or "(no title)", "bold")
     )
     place = f"place {one.rank} of {one.of}" if one.ranked.tray is None else f"in the tray: {one_line(one.ranked.tray)}"
-    parts: list[RenderableType] = [head, Text(" · ".join([*origin(one.ranked.item, now), place]), "dim")]
+    likely = [] if one.ranked.probability is None else [f"{chance(one.ranked.probability)} that you would read it"]
+    parts: list[RenderableType] = [head, Text(" · ".join([*origin(one.ranked.item, now), place, *likely]), "dim")]
     parts += _section("What makes up its score", _terms(one.ranked))
     if one.carriers:
         parts += _section("What you did and said that carried it", _carried(one))
@@ -264,16 +271,68 @@ def _changes(one: Explanation) -> Table:
     return table
 
 
-def promise(count: int, shown: int, acts: Sequence[Feedback]) -> str:
+def promise(count: int, shown: int, keep: float) -> str:
     """What the reader may rely on, and how an item comes back."""
-    wanted = sum(act.sign in (Sign.LIKE, Sign.SAVE, Sign.READ) for act in acts)
-    held = (
-        f"Checked on the {wanted} items that you liked, saved or read."
-        if wanted >= ENOUGH_LIKES
-        else f"That can be checked from {ENOUGH_LIKES} liked, saved or read items on ({wanted} so far); until then "
-        "the least fitting quarter lies here."
-    )
     return (
-        f"{count} items lie in the tray, {shown} shown. You are promised {100 * KEEP:.0f} % of what you would read. "
-        f"{held} Nothing is deleted: attention search looks here too, attention like ID brings its kind back."
+        f"{count} items lie in the tray, {shown} shown. You are promised {percent(keep)} of what you would read; "
+        f"attention tray audit checks that. Nothing is deleted: attention search looks here too, attention like ID "
+        f"brings its kind back."
+    )
+
+
+def promise_state(one: Promise) -> str:
+    """Whether the promise is kept, as far as the audits can tell, and what would make it clearer."""
+    said = f"Promised: {percent(one.keep)} of what you would read stays in the stream."
+    if not one.tray:
+        return f"{said} Nothing lies below your line, so it is kept."
+    if not one.looked:
+        return f"{said} Not audited yet; attention tray audit draws random items of the {one.tray} in the tray."
+    were = "was wrongly there" if one.found == 1 else "were wrongly there"
+    lines = [
+        said,
+        f"Of {one.looked} audited, {one.found} {were}: between {percent(one.away.low)} and {percent(one.away.high)} "
+        f"of the {one.tray} in the tray.",
+        f"You read or would read about {one.wanted:.0f} in the stream; so between {percent(one.kept.low)} and "
+        f"{percent(one.kept.high)} of what you would read stays there.",
+    ]
+    if one.proven:
+        lines.append("The promise is kept.")
+    elif one.proven is False:
+        lines.append("The promise is broken. What you marked moves the line; a higher promise moves it further.")
+    elif one.more is None:
+        lines.append("That is too little to tell, and the tray is too large beside it for any audit to prove.")
+    else:
+        lines.append(f"That is too little to tell; {one.more} more without a find would prove it.")
+    return "\n".join(lines)
+
+
+def percent(share: float) -> str:
+    """A share, with a digit after the point where that says more.
+
+    >>> percent(0.95), percent(0.004), percent(0.999), percent(1.0)
+    ('95 %', '0.4 %', '99.9 %', '100 %')
+    """
+    hundredths = 100 * share
+    exact = 0 < hundredths < 10 or 99 < hundredths < 100
+    return f"{hundredths:.1f} %".replace(".0 %", " %") if exact else f"{hundredths:.0f} %"
+
+
+def chance(probability: float) -> str:
+    """A probability, which is never certain.
+
+    >>> chance(0.824), chance(0.999), chance(0.002)
+    ('82 %', '>99 %', '<1 %')
+    """
+    hundredths = round(100 * probability)
+    return ">99 %" if hundredths == 100 else "<1 %" if hundredths == 0 else f"{hundredths} %"
+
+
+def ranked_by(items: Sequence[Ranked]) -> str:
+    """Says so when not the filter but a simple ranking ordered the list."""
+    reasons = [reason for one in items for reason in one.reasons if reason.term == "fallback"]
+    if not reasons:
+        return ""
+    return (
+        f"Ranked by “{reasons[0].detail}”, which did better than the filter on your own history "
+        "(attention evaluate me shows it)."
     )

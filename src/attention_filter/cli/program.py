@@ -12,7 +12,18 @@ from typing import Annotated
 import typer
 
 from attention_filter import __version__
-from attention_filter.cli import care, evaluate, feedback, inspect, knowledge, profile, quotas, reading, sources
+from attention_filter.cli import (
+    care,
+    evaluate,
+    feedback,
+    inspect,
+    knowledge,
+    profile,
+    quotas,
+    reading,
+    sources,
+    tray,
+)
 from attention_filter.cli import demo as demonstration
 from attention_filter.cli.session import Session
 from attention_filter.errors import AttentionError, UsageError
@@ -73,7 +84,7 @@ app.command("demo", rich_help_panel=reading.PANEL)(demonstration.demo)
 app.command("read", rich_help_panel=reading.PANEL)(reading.read)
 app.command("show", rich_help_panel=reading.PANEL)(reading.show)
 app.command("why", rich_help_panel=reading.PANEL)(reading.why)
-app.command("tray", rich_help_panel=reading.PANEL)(reading.tray)
+app.add_typer(tray.group, name="tray", rich_help_panel=reading.PANEL)
 app.command("search", rich_help_panel=reading.PANEL)(reading.search)
 app.command("digest", rich_help_panel=reading.PANEL)(reading.digest)
 app.command("add", rich_help_panel=sources.PANEL)(sources.add)

@@ -1,4 +1,4 @@
-"""What deserves attention: read, show, why, tray, search, digest."""
+"""What deserves attention: read, show, why, search, digest."""
 
 from __future__ import annotations
 
@@ -63,6 +63,8 @@ def read(
             print_json(documents.stream(items))
         elif items:
             screen().print(pages.ranked_list(items, filter.clock(), own_language()))
+            if simple := pages.ranked_by(items):
+                screen().print(simple)
             hint(f"attention why {items[0].item.id} explains a place · like, dislike, save, hide ID teach the filter")
         else:
             screen().print(_nothing(filter, any((source, since, lang))))
@@ -136,29 +138,6 @@ def why(
             console = screen()
             colour = pages.in_colour(console)
             console.print(pages.explanation(found, holding, len(rules), filter.clock(), colour))
-
-
-def tray(
-    ctx: typer.Context,
-    limit: Limit = 15,
-    source: From = None,
-    since: Since = None,
-    lang: Lang = None,
-    as_json: AsJson = False,
-) -> None:
-    """What was filtered away, and why; the closest call first."""
-    from attention_filter.cli import documents, pages
-    from attention_filter.personal.tray import KEEP
-
-    with opened(ctx) as filter:
-        items, count = filter.tray(limit, selection(filter, source, since, lang))
-        if as_json:
-            print_json(documents.tray(items, count, KEEP))
-        elif items:
-            screen().print(pages.ranked_list(items, filter.clock(), own_language()))
-            screen().print(f"\n{pages.promise(count, len(items), filter.store.feedback())}")
-        else:
-            screen().print("The tray is empty: nothing was filtered away")
 
 
 def search(

@@ -81,6 +81,12 @@ def mean_of_likes(history: History, candidates: Features) -> Scores | None:
 
 def linear_svm(history: History, others: Features, candidates: Features) -> Scores | None:
     """TF-IDF and a linear support vector machine for this reader alone, as arxiv-sanity-lite does it."""
+    weights = svm_weights(history, others)
+    return None if weights is None else np.asarray(candidates.words @ weights, np.float64)
+
+
+def svm_weights(history: History, others: Features) -> np.ndarray | None:
+    """What each word is worth to the machine (SLOTS,)."""
     examples, wanted = _examples(history, others[:BACKGROUND_FOR_SVM])
     if wanted.all() or not wanted.any():
         return None
@@ -92,8 +98,7 @@ def linear_svm(history: History, others: Features, candidates: Features) -> Scor
     machine = LinearSVC(C=SVM_C, class_weight="balanced", random_state=0).fit(packed, wanted)
     weights = np.zeros(SLOTS)
     weights[used] = machine.coef_[0]
-    scores: Scores = candidates.words @ weights
-    return scores
+    return weights
 
 
 def logistic_regression(history: History, others: Features, candidates: Features) -> Scores | None:

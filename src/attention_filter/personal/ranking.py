@@ -53,6 +53,7 @@ LABELS = {
     "knowledge": "your concepts",
     "rules": "your rules",
     "exploring": "shown to learn about you",
+    "fallback": "a simple ranking that knew you better",
 }
 
 

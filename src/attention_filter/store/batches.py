@@ -20,7 +20,7 @@ from attention_filter.words import COUNTS
 class Batch:
     """n items. The terms of item i are term_ids[term_ptr[i]:term_ptr[i + 1]], as words.COUNTS has them.
 
-    ids, sources int64 (n,) · dates float64 (n,), Item.date in seconds since 1970 · vectors float32 (n, dim),
+    ids, sources int64 (n,) · dates, fetched float64 (n,), of the Item in seconds since 1970 · vectors float32 (n, dim),
     zeros where there is none (dim is 0 for a model that has stored nothing) · has_vector bool (n,) ·
     term_ptr int64 (n + 1,) · term_ids uint32 · term_counts uint16 · langs, one for each item.
     """
@@ -28,6 +28,7 @@ class Batch:
     ids: np.ndarray
     sources: np.ndarray
     dates: np.ndarray
+    fetched: np.ndarray
     vectors: np.ndarray
     has_vector: np.ndarray
     term_ptr: np.ndarray
@@ -47,6 +48,7 @@ class Batch:
             self.ids[rows],
             self.sources[rows],
             self.dates[rows],
+            self.fetched[rows],
             self.vectors[rows],
             self.has_vector[rows],
             start,
@@ -63,6 +65,7 @@ def join(parts: Sequence[Batch]) -> Batch:
         np.concatenate([part.ids for part in parts]),
         np.concatenate([part.sources for part in parts]),
         np.concatenate([part.dates for part in parts]),
+        np.concatenate([part.fetched for part in parts]),
         np.concatenate([part.vectors for part in parts]),
         np.concatenate([part.has_vector for part in parts]),
         np.concatenate([[0], *(part.term_ptr[1:] + end for part, end in zip(parts, ends, strict=False))]),
@@ -107,12 +110,14 @@ def load(connection: sa.Connection, ids: Sequence[int], model: str) -> Batch:
     """The items in the order of `ids`, all of which must exist."""
     model_id, dim = find_model(connection, model)
     chosen = (
-        sa.select(items.c.id, items.c.source, items.c.date, items.c.terms, vectors.c.vector, items.c.lang)
+        sa.select(
+            items.c.id, items.c.source, items.c.date, items.c.terms, vectors.c.vector, items.c.lang, items.c.fetched
+        )
         .outerjoin(vectors, sa.and_(vectors.c.content_hash == items.c.content_hash, vectors.c.model == model_id))
         .where(items.c.id.in_(ids))
     )
     rows = {row[0]: row for row in connection.execute(chosen)}
-    columns = list(zip(*(rows[one] for one in ids), strict=True)) or [()] * 6
+    columns = list(zip(*(rows[one] for one in ids), strict=True)) or [()] * 7
     terms = np.frombuffer(b"".join(columns[3]), COUNTS)
     sizes = np.array([len(one) // COUNTS.itemsize for one in columns[3]], np.int64)
     found, has = unpack(columns[4], dim)
@@ -120,6 +125,7 @@ def load(connection: sa.Connection, ids: Sequence[int], model: str) -> Batch:
         ids=np.array(columns[0], np.int64),
         sources=np.array(columns[1], np.int64),
         dates=np.array(columns[2], np.float64),
+        fetched=np.array(columns[6], np.float64),
         vectors=found,
         has_vector=has,
         term_ptr=np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
