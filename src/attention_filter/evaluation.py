@@ -7,7 +7,7 @@ the click rates that an impression may use come from training impressions before
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -16,9 +16,19 @@ import scipy.linalg  # noqa: F401  loaded before `one_thread_each` looks for wha
 import sklearn.svm  # noqa: F401
 
 from attention_filter.encodings import TextEncoder, encode_cached
-from attention_filter.errors import DataError
-from attention_filter.logs import ClickLog, Impression, LogItem, ProfileSet, Situation, read_mind, read_profiles
+from attention_filter.errors import DataError, ModelError
+from attention_filter.logs import (
+    ClickLog,
+    Impression,
+    LogItem,
+    ProfileSet,
+    Situation,
+    only_what_is_read,
+    read_mind,
+    read_profiles,
+)
 from attention_filter.models.passages import passage
+from attention_filter.models.readers import load_readers
 from attention_filter.personal import baselines
 from attention_filter.personal.evaluate import FILTER, Result, Section, measure
 from attention_filter.personal.features import Background, Counts, Features, Floats, Ints, make_background, stack, take
@@ -27,12 +37,14 @@ from attention_filter.personal.ranking import make_profile, score
 from attention_filter.personal.threads import one_thread_each
 from attention_filter.settings import cache_folder
 from attention_filter.sources.clean import detect_language
+from attention_filter.training.examples import contributions, items_for, personal_part, see
 from attention_filter.types import Sign
 from attention_filter.words import count_terms
 
 Progress = Callable[[str, int, int], None]  # what is being done, how much of it is done, of how much
 Scores = dict[str, np.ndarray]  # {method: (n candidates,)}
 
+READERS = "trained readers"  # the ranking that `attention train ranking` made
 CLICK_MEASURES = ("auc", "mrr", "ndcg@5", "ndcg@10")
 PROFILE_MEASURES = ("auc", "ndcg@10")
 PRIOR = 20  # impressions at the overall click rate that each item is taken to have had
@@ -40,12 +52,25 @@ COUNTED = 4_000  # characters of a text whose words are counted
 
 
 def evaluate_mind(
-    items: Path, train: Path, test: Path, encoder: TextEncoder, *, progress: Progress | None = None, seed: int = 0
+    items: Path,
+    train: Path,
+    test: Path,
+    encoder: TextEncoder,
+    *,
+    readers: Path | None = None,
+    progress: Progress | None = None,
+    seed: int = 0,
 ) -> Result:
-    """Rank each impression of `test`, with the click rates of `train`. DataError names the file and the line."""
-    log = _only_what_is_read(read_mind(items, train, test))
+    """Rank each impression of `test`, with the click rates of `train`. DataError names the file and the line.
+
+    `readers` is the folder of a ranking trained on a log of many readers, best on `train`: it gets rows of its own.
+    """
+    log = only_what_is_read(read_mind(items, train, test))
     texts = _encode(log.items, encoder, progress)
     scores = rank_clicks(log, texts, encoder.id, progress=progress, seed=seed)
+    if readers is not None:
+        trained = rank_by_readers(log, texts.vectors, encoder.id, readers)
+        scores = [{**one, **more} for one, more in zip(scores, trained, strict=True)]
     labels = [impression.labels for impression in log.test]
     marks = measure(labels, scores, CLICK_MEASURES)
     n = len(log.test)
@@ -169,6 +194,30 @@ def rank_clicks(
         out.append(_rank(ground, task))
         if progress:
             progress("ranking", number + 1, len(log.test))
+    return out
+
+
+@one_thread_each()
+def rank_by_readers(log: ClickLog, vectors: Floats, encoder: str, folder: Path) -> list[Scores]:
+    """The scores of a ranking trained on many readers, for the news of each test impression.
+
+    By its personal terms alone; with popularity and age by training impressions before; and "online", by test
+    impressions before, too, as a filter in use would count them. ModelError when its vectors are another encoder's.
+    """
+    model, _ = load_readers(folder)
+    if model.config.encoder != encoder:
+        raise ModelError(f"{folder}: trained on vectors of {model.config.encoder}, not {encoder}; train it again")
+    items = items_for(model, log.items, vectors)
+    both = [(one, False) for one in log.train] + [(one, True) for one in log.test]
+    both.sort(key=lambda pair: pair[0].time)
+    impressions, tested = [one for one, _ in both], [test for _, test in both]
+    out: list[Scores] = [{} for _ in log.test]
+    for name, counted in ((READERS, [not test for test in tested]), (f"{READERS}, online", [True] * len(both))):
+        seen = see(model, items, impressions, counted)
+        parts = contributions(model, items, [one for one, test in zip(seen, tested, strict=True) if test])
+        for scores, interest, part in zip(out, personal_part(model, parts), parts, strict=True):
+            scores[f"{READERS}, content only"] = interest
+            scores[name] = part.sum(1)
     return out
 
 
@@ -297,21 +346,3 @@ class Clicks:
             known = rate[background]
             self._popularity = (rate - known.mean()) / (known.std() or 1.0)
         return self._popularity
-
-
-def _only_what_is_read(log: ClickLog) -> ClickLog:
-    """The log without the news that nobody was shown, so that it need not be encoded."""
-    impressions = (*log.train, *log.test)
-    used = np.unique(np.concatenate([rows for one in impressions for rows in (one.history, one.candidates)]))
-
-    def renumbered(impression: Impression) -> Impression:
-        history, candidates = (
-            np.searchsorted(used, rows).astype(np.int32) for rows in (impression.history, impression.candidates)
-        )
-        return replace(impression, history=history, candidates=candidates)
-
-    return ClickLog(
-        tuple(log.items[i] for i in used),
-        tuple(renumbered(impression) for impression in log.train),
-        tuple(renumbered(impression) for impression in log.test),
-    )

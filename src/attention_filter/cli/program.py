@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from attention_filter import __version__
-from attention_filter.cli import care, evaluate, feedback, inspect, profile, reading, sources
+from attention_filter.cli import care, evaluate, feedback, inspect, profile, reading, sources, train
 from attention_filter.cli import demo as demonstration
 from attention_filter.cli.session import Session
 from attention_filter.errors import AttentionError, UsageError
@@ -89,6 +89,7 @@ app.add_typer(profile.interests, name="interests", rich_help_panel=profile.PANEL
 app.add_typer(profile.rules, name="rules", rich_help_panel=profile.PANEL)
 app.add_typer(profile.profile, name="profile", rich_help_panel=profile.PANEL)
 app.add_typer(evaluate.group, name="evaluate", rich_help_panel=care.PANEL)
+app.add_typer(train.group, name="train", rich_help_panel=care.PANEL)
 app.command("backup", rich_help_panel=care.PANEL)(care.backup)
 app.command("restore", rich_help_panel=care.PANEL)(care.restore)
 app.command("doctor", rich_help_panel=care.PANEL)(care.doctor)
