@@ -140,19 +140,19 @@ def expansion(statement: str, wordnet: WordNet) -> graph.Graph:
 def profiles(folder: Path, encoder: TextEncoder, wordnet: WordNet, gains: Sequence[float]) -> dict[str, object]:
     """Reuters readers with statements: the score as it is, and with the statements widened by WordNet."""
     data = read_profiles(folder)
-    texts = evaluation._encode(data.items, encoder, None)
-    said = evaluation._encode_statements(statements_of(data), texts, encoder)
+    texts = evaluation.encode_items(data.items, encoder, None)
+    said = evaluation.encode_statements(statements_of(data), texts, encoder)
     stated = {text: row for row, text in enumerate(statements_of(data))}
     lexicons = {text: knowledge.compile_graph(expansion(text, wordnet)) for text in stated}
     chosen = [s for s in data.situations if s.with_statements]
-    free, _ = next(evaluation._backgrounds(data))
-    ground = evaluation._ground(encoder.id, texts, free, 0)
+    free, _ = next(evaluation.backgrounds(data))
+    ground = evaluation.make_ground(encoder.id, texts, free, 0)
     interests = ground.background.features(said.vectors, said.counts, said.langs)
     values: dict[str, dict[str, list[float]]] = {}
     for situation in chosen:
         rows = situation.candidates.astype(np.int64)
         asked = np.array([stated[text] for text in situation.interests], np.int64)
-        past = evaluation._history(situation, ground.features, interests[asked])
+        past = evaluation.history_of(situation, ground.features, interests[asked])
         total = score(make_profile(ground.background, past), ground.features[rows]).total
         counts = take(texts.counts, rows)
         for name in ("synonyms", "synonyms and narrower"):

@@ -144,14 +144,14 @@ def make_cases(data: ProfileSet, model: str, texts: evaluation.Texts, said: eval
     answers = Answers(data)
     stated = {text: row for row, text in enumerate(evaluation.statements_of(data))}
     cases, several, all_of_them = [], 0, 0
-    for free, numbers in evaluation._backgrounds(data):
-        ground = evaluation._ground(model, texts, free, seed)
+    for free, numbers in evaluation.backgrounds(data):
+        ground = evaluation.make_ground(model, texts, free, seed)
         interests = ground.background.features(said.vectors, said.counts, said.langs)
         for situation in (data.situations[number] for number in numbers):
             if not situation.with_statements or len(situation.interests) < 2:
                 continue
             asked = np.array([stated[text] for text in situation.interests], np.int64)
-            history = evaluation._history(situation, ground.features, interests[asked])
+            history = evaluation.history_of(situation, ground.features, interests[asked])
             profile = ranking.make_profile(ground.background, history)
             rows = ground.features[situation.candidates]
             deviation = ranking.score(profile, ground.background.sample).total.std() or 1.0
@@ -235,8 +235,8 @@ def main() -> None:
     args = parser.parse_args()
     encoder = load_encoder(args.model)
     data = read_profiles(args.data / "profiles-reuters")
-    texts = evaluation._encode(data.items, encoder, None)
-    said = evaluation._encode_statements(evaluation.statements_of(data), texts, encoder)
+    texts = evaluation.encode_items(data.items, encoder, None)
+    said = evaluation.encode_statements(evaluation.statements_of(data), texts, encoder)
     table = compare(make_cases(data, encoder.id, texts, said, args.seed), args.seed)
     show(table)
     rare = rare_sources(args.seed)

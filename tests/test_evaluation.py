@@ -9,9 +9,17 @@ import pytest
 
 from attention_filter import evaluation
 from attention_filter.encodings import encode_cached
-from attention_filter.errors import DataError
-from attention_filter.evaluation import Clicks, evaluate_mind, evaluate_profiles, rank_clicks, rank_profiles
+from attention_filter.errors import DataError, ModelError
+from attention_filter.evaluation import (
+    Clicks,
+    evaluate_mind,
+    evaluate_profiles,
+    rank_by_readers,
+    rank_clicks,
+    rank_profiles,
+)
 from attention_filter.logs import read_mind, read_profiles
+from attention_filter.training.ranking import Plan, train_ranking
 from attention_filter.words import term_id, words
 
 TOPICS = ("cats", "stocks", "rain", "chess")
@@ -128,13 +136,13 @@ def rewrite(folder, lines):
 
 def scores_of(folder, encoder):
     data = read_profiles(folder)
-    encoded = evaluation._encode(data.items, encoder, None)
-    said = evaluation._encode_statements(evaluation.statements_of(data), encoded, encoder)
+    encoded = evaluation.encode_items(data.items, encoder, None)
+    said = evaluation.encode_statements(evaluation.statements_of(data), encoded, encoder)
     return rank_profiles(data, encoded, said, encoder.id)
 
 
 def click_scores(log, encoder):
-    return list(rank_clicks(log, evaluation._encode(log.items, encoder, None), encoder.id))
+    return list(rank_clicks(log, evaluation.encode_items(log.items, encoder, None), encoder.id))
 
 
 def assert_same(left, right):
@@ -236,6 +244,44 @@ def test_a_reader_without_history_is_ranked_by_popularity(mind, encoder):
             assert "mean of liked embeddings" not in scores
 
 
+@pytest.fixture
+def readers(mind, encoder, tmp_path, monkeypatch):
+    """A small ranking trained on the training log."""
+    monkeypatch.setattr("attention_filter.training.examples.cache_folder", lambda: tmp_path / "cache")
+    train_ranking(mind[0], mind[1], encoder, tmp_path / "readers", plan=Plan(rounds=1, resolutions=(4,)))
+    return tmp_path / "readers"
+
+
+def reader_scores(log, encoder, folder):
+    return rank_by_readers(log, evaluation.encode_items(log.items, encoder, None).vectors, encoder.id, folder)
+
+
+def test_a_ranking_trained_on_many_readers_stands_in_rows_of_its_own(mind, encoder, readers):
+    report = evaluate_mind(*mind, encoder, readers=readers).as_json()
+    names = {"trained readers", "trained readers, content only", "trained readers, online"}
+    assert set(report["baselines"]) == (BASELINES - {"BM25 of the statements"}) | names
+    assert report["baselines"]["trained readers"]["auc"] > 0.8
+
+
+def test_only_online_rows_know_test_clicks_and_only_earlier_ones(mind, encoder, readers):
+    log = read_mind(*mind)
+    before = reader_scores(log, encoder, readers)
+    half = log.test[10].time
+    turned = tuple(replace(one, labels=~one.labels) if one.time >= half else one for one in log.test)
+    after = reader_scores(replace(log, test=turned), encoder, readers)
+    online = "trained readers, online"
+    early = sum(one.time <= half for one in log.test)
+    assert_same(after[:early], before[:early])
+    assert any((b[online] != a[online]).any() for b, a in zip(before, after, strict=True))
+    assert_same([{**one, online: 0} for one in after], [{**one, online: 0} for one in before])
+
+
+def test_a_ranking_trained_on_another_encoders_vectors_is_refused(mind, encoder, readers):
+    encoder.id = "another"
+    with pytest.raises(ModelError, match="train it again"):
+        evaluate_mind(*mind, encoder, readers=readers)
+
+
 def test_click_rates_are_smoothed_toward_the_overall_rate(mind):
     log = read_mind(*mind)
     clicks = Clicks(log.train, len(log.items))
@@ -251,10 +297,10 @@ def test_click_rates_are_smoothed_toward_the_overall_rate(mind):
 def test_a_background_per_reader_holds_other_readers_candidates_but_not_ones_own(folder):
     data = read_profiles(folder)
     mine = {number: set(one.candidates.tolist()) for number, one in enumerate(data.situations)}
-    ((free, numbers),) = evaluation._backgrounds(data)
+    ((free, numbers),) = evaluation.backgrounds(data)
     assert numbers == list(range(10))
     assert not set(free.tolist()) & set.union(*mine.values())
-    for free, numbers in evaluation._backgrounds(replace(data, per_reader=True)):
+    for free, numbers in evaluation.backgrounds(replace(data, per_reader=True)):
         assert set(free.tolist()) == set(range(120)) - mine[numbers[0]]
 
 

@@ -58,6 +58,16 @@ def test_mind_files_are_read_as_published_in_time_order(mind):
     assert late.labels.tolist() == [False, True]
 
 
+def test_a_sixth_column_has_the_places_of_what_was_shown(mind):
+    early, late = mind(shown=SHOWN.replace("N2-1\n", "N2-1\t2 1\n")).train
+    assert early.positions is None
+    assert late.positions.tolist() == [2, 1]
+
+
+def test_a_category_is_read(mind):
+    assert [item.category for item in mind().items] == ["news", "news"]
+
+
 def test_quotes_windows_line_ends_and_a_stray_tab_do_not_break_a_row(mind):
     log = mind('\ufeffN1\tn\ts\t"Half a quote\tx\t\t\t\r\nN2\tn\ts\tA\tB\tC\td\te\tf\r\n', SHOWN.replace("\n", "\r\n"))
     assert [item.title for item in log.items] == ['"Half a quote', "A"]
@@ -79,6 +89,8 @@ def test_news_that_stands_twice_counts_as_it_first_stood(mind):
         (NEWS, SHOWN.replace("N2-0", "N2"), r"behaviors.tsv line 2: the news shown must each end in -0 or -1"),
         (NEWS, SHOWN.replace("N1-0", "N9-0"), r"behaviors.tsv line 1: news 'N9' is not in news.tsv"),
         (NEWS, SHOWN.replace("N2 N1", "N8 N1"), r"behaviors.tsv line 1: news 'N8' is not in news.tsv"),
+        (NEWS, SHOWN.replace("N2-1\n", "N2-1\t1\n"), r"behaviors.tsv line 1: the sixth column"),
+        (NEWS, SHOWN.replace("N2-1\n", "N2-1\t0 1\n"), r"behaviors.tsv line 1: the sixth column"),
         (NEWS, "\n", r"behaviors.tsv: no impressions"),
     ],
 )

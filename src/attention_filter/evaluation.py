@@ -16,9 +16,19 @@ import scipy.linalg  # noqa: F401  loaded before `one_thread_each` looks for wha
 import sklearn.svm  # noqa: F401
 
 from attention_filter.encodings import TextEncoder, encode_cached
-from attention_filter.errors import DataError
-from attention_filter.logs import ClickLog, Impression, LogItem, ProfileSet, Situation, read_mind, read_profiles
+from attention_filter.errors import DataError, ModelError
+from attention_filter.logs import (
+    ClickLog,
+    Impression,
+    LogItem,
+    ProfileSet,
+    Situation,
+    only_what_is_read,
+    read_mind,
+    read_profiles,
+)
 from attention_filter.models.passages import passage
+from attention_filter.models.readers import load_readers
 from attention_filter.personal import baselines
 from attention_filter.personal.background import Background, make_background
 from attention_filter.personal.evaluate import FILTER, Result, Section, measure
@@ -28,12 +38,14 @@ from attention_filter.personal.ranking import make_profile, score
 from attention_filter.personal.threads import one_thread_each
 from attention_filter.settings import cache_folder
 from attention_filter.sources.clean import detect_language
+from attention_filter.training.examples import contributions, items_for, personal_part, see
 from attention_filter.types import Sign
 from attention_filter.words import count_terms
 
 Progress = Callable[[str, int, int], None]  # what is being done, how much of it is done, of how much
 Scores = dict[str, np.ndarray]  # {method: (n candidates,)}
 
+READERS = "trained readers"  # the ranking that `attention train ranking` made
 CLICK_MEASURES = ("auc", "mrr", "ndcg@5", "ndcg@10")
 PROFILE_MEASURES = ("auc", "ndcg@10")
 PRIOR = 20  # impressions at the overall click rate that each item is taken to have had
@@ -41,12 +53,25 @@ COUNTED = 4_000  # characters of a text whose words are counted
 
 
 def evaluate_mind(
-    items: Path, train: Path, test: Path, encoder: TextEncoder, *, progress: Progress | None = None, seed: int = 0
+    items: Path,
+    train: Path,
+    test: Path,
+    encoder: TextEncoder,
+    *,
+    readers: Path | None = None,
+    progress: Progress | None = None,
+    seed: int = 0,
 ) -> Result:
-    """Rank each impression of `test`, with the click rates of `train`. DataError names the file and the line."""
-    log = _only_what_is_read(read_mind(items, train, test))
-    texts = _encode(log.items, encoder, progress)
+    """Rank each impression of `test`, with the click rates of `train`. DataError names the file and the line.
+
+    `readers` is the folder of a ranking trained on a log of many readers, best on `train`: it gets rows of its own.
+    """
+    log = only_what_is_read(read_mind(items, train, test))
+    texts = encode_items(log.items, encoder, progress)
     scores = rank_clicks(log, texts, encoder.id, progress=progress, seed=seed)
+    if readers is not None:
+        trained = rank_by_readers(log, texts.vectors, encoder.id, readers)
+        scores = [{**one, **more} for one, more in zip(scores, trained, strict=True)]
     labels = [impression.labels for impression in log.test]
     marks = measure(labels, scores, CLICK_MEASURES)
     n = len(log.test)
@@ -56,8 +81,8 @@ def evaluate_mind(
 def evaluate_profiles(folder: Path, encoder: TextEncoder, *, progress: Progress | None = None, seed: int = 0) -> Result:
     """Rank the candidates of each situation. A section without situations is left out."""
     data = read_profiles(folder)
-    texts = _encode(data.items, encoder, progress)
-    said = _encode_statements(statements_of(data), texts, encoder)
+    texts = encode_items(data.items, encoder, progress)
+    said = encode_statements(statements_of(data), texts, encoder)
     scores = rank_profiles(data, texts, said, encoder.id, progress=progress, seed=seed)
     sections = []
     for name, stated in (("with_statements", True), ("without_statements", False)):
@@ -79,7 +104,7 @@ class Texts:
     langs: tuple[str, ...]
 
 
-def _encode(items: Sequence[LogItem], encoder: TextEncoder, progress: Progress | None) -> Texts:
+def encode_items(items: Sequence[LogItem], encoder: TextEncoder, progress: Progress | None) -> Texts:
     passages = [passage(item.title, item.text) for item in items]
     return Texts(
         _vectors(passages, encoder, progress),
@@ -88,7 +113,7 @@ def _encode(items: Sequence[LogItem], encoder: TextEncoder, progress: Progress |
     )
 
 
-def _encode_statements(texts: Sequence[str], items: Texts, encoder: TextEncoder) -> Texts:
+def encode_statements(texts: Sequence[str], items: Texts, encoder: TextEncoder) -> Texts:
     """A statement is in the language of the items, or, when those have several, in the one it looks like."""
     langs = set(items.langs)
     only = next(iter(langs)) if len(langs) == 1 else None
@@ -146,7 +171,7 @@ def rank_clicks(
     """Every method's scores for the news of each test impression."""
     read = [rows for impression in log.train for rows in (impression.history, impression.candidates)]
     free = np.unique(np.concatenate(read)).astype(np.int64)  # the background: what the training log knows of
-    ground = _ground(model, texts, free, seed)
+    ground = make_ground(model, texts, free, seed)
     none_said = take(texts.counts, np.zeros(0, np.int64))
     clicks = Clicks(log.train, len(log.items))
     out = []
@@ -176,6 +201,30 @@ def rank_clicks(
 
 
 @one_thread_each()
+def rank_by_readers(log: ClickLog, vectors: Floats, encoder: str, folder: Path) -> list[Scores]:
+    """The scores of a ranking trained on many readers, for the news of each test impression.
+
+    By its personal terms alone; with popularity and age by training impressions before; and "online", by test
+    impressions before, too, as a filter in use would count them. ModelError when its vectors are another encoder's.
+    """
+    model, _ = load_readers(folder)
+    if model.config.encoder != encoder:
+        raise ModelError(f"{folder}: trained on vectors of {model.config.encoder}, not {encoder}; train it again")
+    items = items_for(model, log.items, vectors)
+    both = [(one, False) for one in log.train] + [(one, True) for one in log.test]
+    both.sort(key=lambda pair: pair[0].time)
+    impressions, tested = [one for one, _ in both], [test for _, test in both]
+    out: list[Scores] = [{} for _ in log.test]
+    for name, counted in ((READERS, [not test for test in tested]), (f"{READERS}, online", [True] * len(both))):
+        seen = see(model, items, impressions, counted)
+        parts = contributions(model, items, [one for one, test in zip(seen, tested, strict=True) if test])
+        for scores, interest, part in zip(out, personal_part(model, parts), parts, strict=True):
+            scores[f"{READERS}, content only"] = interest
+            scores[name] = part.sum(1)
+    return out
+
+
+@one_thread_each()
 def rank_profiles(
     data: ProfileSet, texts: Texts, said: Texts, model: str, *, progress: Progress | None = None, seed: int = 0
 ) -> list[Scores]:
@@ -183,8 +232,8 @@ def rank_profiles(
     stated = {text: row for row, text in enumerate(statements_of(data))}
     dates = np.array([item.published.timestamp() if item.published else np.nan for item in data.items])
     out: dict[int, Scores] = {}
-    for free, numbers in _backgrounds(data):
-        ground = _ground(model, texts, free, seed)
+    for free, numbers in backgrounds(data):
+        ground = make_ground(model, texts, free, seed)
         given = said.vectors, said.counts, said.langs
         interests, interests_alone = ground.background.features(*given), ground.background.alone(*given)
         for number in numbers:
@@ -192,8 +241,8 @@ def rank_profiles(
             rows = situation.candidates.astype(np.int64)
             asked = np.array([stated[text] for text in situation.interests], np.int64)
             task = Task(
-                history=_history(situation, ground.features, interests[asked]),
-                history_alone=_history(situation, ground.alone, interests_alone[asked]),
+                history=history_of(situation, ground.features, interests[asked]),
+                history_alone=history_of(situation, ground.alone, interests_alone[asked]),
                 statements=take(said.counts, asked),
                 rows=rows,
                 words=take(texts.counts, rows),
@@ -230,7 +279,7 @@ def _rank(ground: Ground, task: Task) -> Scores:
     return {method: scores for method, scores in given.items() if scores is not None}
 
 
-def _ground(model: str, texts: Texts, free: Ints, seed: int) -> Ground:
+def make_ground(model: str, texts: Texts, free: Ints, seed: int) -> Ground:
     if not len(free):
         raise DataError("no item is free to learn the background from; add items that are no candidates")
     counts, langs = take(texts.counts, free), [texts.langs[i] for i in free]
@@ -241,7 +290,7 @@ def _ground(model: str, texts: Texts, free: Ints, seed: int) -> Ground:
     return Ground(background, baselines.make_bm25(counts), background.features(*given), alone, alone[order])
 
 
-def _backgrounds(data: ProfileSet) -> Iterator[tuple[Ints, list[int]]]:
+def backgrounds(data: ProfileSet) -> Iterator[tuple[Ints, list[int]]]:
     """(rows of the items that may be used unlabelled, numbers of the situations that may use them).
 
     Where every item is some reader's candidate, what is free is what is not this reader's own.
@@ -262,7 +311,7 @@ def _backgrounds(data: ProfileSet) -> Iterator[tuple[Ints, list[int]]]:
         yield np.setdiff1d(everything, shown[reader]), numbers
 
 
-def _history(situation: Situation, items: Features, interests: Features) -> History:
+def history_of(situation: Situation, items: Features, interests: Features) -> History:
     """Likes, dislikes and statements, in the filter's own weights."""
     likes, dislikes = situation.likes.astype(np.int64), situation.dislikes.astype(np.int64)
     lengths = len(likes), len(dislikes), len(interests)
@@ -302,21 +351,3 @@ class Clicks:
             known = rate[background]
             self._popularity = (rate - known.mean()) / (known.std() or 1.0)
         return self._popularity
-
-
-def _only_what_is_read(log: ClickLog) -> ClickLog:
-    """The log without the news that nobody was shown, so that it need not be encoded."""
-    impressions = (*log.train, *log.test)
-    used = np.unique(np.concatenate([rows for one in impressions for rows in (one.history, one.candidates)]))
-
-    def renumbered(impression: Impression) -> Impression:
-        history, candidates = (
-            np.searchsorted(used, rows).astype(np.int32) for rows in (impression.history, impression.candidates)
-        )
-        return replace(impression, history=history, candidates=candidates)
-
-    return ClickLog(
-        tuple(log.items[i] for i in used),
-        tuple(renumbered(impression) for impression in log.train),
-        tuple(renumbered(impression) for impression in log.test),
-    )

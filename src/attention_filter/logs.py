@@ -2,7 +2,8 @@
 
 MIND (Wu et al. 2020, "MIND: A Large-scale Dataset for News Recommendation"), as published: `news.tsv` has id,
 category, subcategory, title, abstract, address and two columns of entities; `behaviors.tsv` has id, user, time,
-clicked news so far, and the news shown, each with "-1" when it was clicked and "-0" when not.
+clicked news so far, and the news shown, each with "-1" when it was clicked and "-0" when not. MIND shuffled what
+was shown; a log of one's own may keep the order in a sixth column: the place of each, 1 at the top.
 
 A profiles folder has `items.jsonl` (id, published, title, text, lang), `readers.jsonl` (one situation of one
 reader a line: reader, k, statements, interests, likes, dislikes, candidates) and `meta.json` (background).
@@ -15,7 +16,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -42,11 +43,15 @@ class LogItem:
     text: str = ""
     lang: str = "und"
     published: datetime | None = None
+    category: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Impression:
-    """A list that was shown once: rows of the news clicked before and of those shown, and which were clicked."""
+    """A list that was shown once: rows of the news clicked before and of those shown, and which were clicked.
+
+    `positions` are the places of those shown, 1 at the top; None when the log does not say.
+    """
 
     id: str
     user: str
@@ -54,6 +59,7 @@ class Impression:
     history: Rows
     candidates: Rows
     labels: NDArray[np.bool_]
+    positions: Rows | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +97,8 @@ class ProfileSet:
     per_reader: bool
 
 
-def read_mind(items: Path, train: Path, test: Path) -> ClickLog:
-    """The news and both logs. News that stands twice counts as it first stood."""
+def read_mind(items: Path, train: Path, test: Path | None) -> ClickLog:
+    """The news and both logs (without `test`, one). News that stands twice counts as it first stood."""
     news: list[LogItem] = []
     rows: dict[str, int] = {}
     for number, line in _lines(items):
@@ -102,8 +108,27 @@ def read_mind(items: Path, train: Path, test: Path) -> ClickLog:
         if not fields[0]:
             raise _broken(items, number, "the id is missing")
         if rows.setdefault(fields[0], len(news)) == len(news):
-            news.append(LogItem(fields[0], fields[3], fields[4]))
-    return ClickLog(tuple(news), _impressions(train, rows, items), _impressions(test, rows, items))
+            news.append(LogItem(fields[0], fields[3], fields[4], category=fields[1]))
+    tested = _impressions(test, rows, items) if test is not None else ()
+    return ClickLog(tuple(news), _impressions(train, rows, items), tested)
+
+
+def only_what_is_read(log: ClickLog) -> ClickLog:
+    """The log without the news that nobody was shown, so that it need not be encoded."""
+    impressions = (*log.train, *log.test)
+    used = np.unique(np.concatenate([rows for one in impressions for rows in (one.history, one.candidates)]))
+
+    def renumbered(impression: Impression) -> Impression:
+        history, candidates = (
+            np.searchsorted(used, rows).astype(np.int32) for rows in (impression.history, impression.candidates)
+        )
+        return replace(impression, history=history, candidates=candidates)
+
+    return ClickLog(
+        tuple(log.items[i] for i in used),
+        tuple(renumbered(impression) for impression in log.train),
+        tuple(renumbered(impression) for impression in log.test),
+    )
 
 
 def read_profiles(folder: Path) -> ProfileSet:
@@ -125,9 +150,9 @@ def _impressions(path: Path, rows: Mapping[str, int], items: Path) -> tuple[Impr
     out = []
     for number, line in _lines(path):
         fields = line.split("\t")
-        if len(fields) != BEHAVIOR_COLUMNS:
+        if len(fields) not in (BEHAVIOR_COLUMNS, BEHAVIOR_COLUMNS + 1):
             raise _broken(path, number, f"{len(fields)} columns instead of {BEHAVIOR_COLUMNS}")
-        name, user, time, history, shown = fields
+        name, user, time, history, shown = fields[:BEHAVIOR_COLUMNS]
         try:
             at = datetime.strptime(time, "%m/%d/%Y %I:%M:%S %p").replace(tzinfo=UTC)
         except ValueError:
@@ -140,10 +165,19 @@ def _impressions(path: Path, rows: Mapping[str, int], items: Path) -> tuple[Impr
             candidates = _rows([news for news, _, _ in pairs], rows)
         except KeyError as error:
             raise _broken(path, number, f"news {error} is not in {items.name}") from None
-        out.append(Impression(name, user, at, past, candidates, np.array([label == "1" for *_, label in pairs])))
+        labels = np.array([label == "1" for *_, label in pairs])
+        places = _places(path, number, fields[BEHAVIOR_COLUMNS], len(labels)) if fields[BEHAVIOR_COLUMNS:] else None
+        out.append(Impression(name, user, at, past, candidates, labels, places))
     if not out:
         raise DataError(f"{path}: no impressions; give a behaviors.tsv")
     return tuple(sorted(out, key=lambda impression: impression.time))
+
+
+def _places(path: Path, number: int, column: str, shown: int) -> Rows:
+    places = column.split()
+    if len(places) != shown or not all(place.isascii() and place.isdigit() and int(place) for place in places):
+        raise _broken(path, number, "the sixth column must have the place of each news shown, 1 at the top")
+    return np.array(places, np.int32)
 
 
 def _item(path: Path, number: int, record: Mapping[str, Any]) -> LogItem:

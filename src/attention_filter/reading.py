@@ -29,7 +29,7 @@ from attention_filter.personal import (
 )
 from attention_filter.personal.background import Background, from_bytes, make_background, to_bytes
 from attention_filter.personal.constraints import Constraint, Facts
-from attention_filter.personal.features import Counts, Features
+from attention_filter.personal.features import Counts, Features, Floats, stack
 from attention_filter.personal.feedback import STATEMENT, History, act_weight
 from attention_filter.personal.knowledge import Contribution
 from attention_filter.settings import Settings

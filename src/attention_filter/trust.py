@@ -18,11 +18,11 @@ from attention_filter.evaluation import (
     Progress,
     Scores,
     Texts,
-    _backgrounds,
-    _encode,
-    _encode_statements,
-    _ground,
-    _history,
+    backgrounds,
+    encode_items,
+    encode_statements,
+    history_of,
+    make_ground,
     rank_profiles,
     statements_of,
 )
@@ -79,8 +79,8 @@ def evaluate_trust(
 ) -> tuple[list[Trust], list[FallBack]]:
     """Both, for each number of likes. The share that is read is taken as usual: no likes tell it beforehand."""
     data = read_profiles(folder)
-    texts = _encode(data.items, encoder, progress)
-    said = _encode_statements(statements_of(data), texts, encoder)
+    texts = encode_items(data.items, encoder, progress)
+    said = encode_statements(statements_of(data), texts, encoder)
     trust = trust_profiles(data, texts, said, encoder.id, keep=keep, seed=seed)
     chosen = fall_backs(data, texts, said, encoder.id, progress=progress, seed=seed)
     scores = rank_profiles(data, texts, said, encoder.id, progress=progress, seed=seed)
@@ -116,13 +116,13 @@ def trust_profiles(
     stated = {text: row for row, text in enumerate(statements_of(data))}
     chances: dict[int, np.ndarray] = {}
     above: dict[int, np.ndarray] = {}
-    for free, numbers in _backgrounds(data):
-        ground = _ground(model, texts, free, seed)
+    for free, numbers in backgrounds(data):
+        ground = make_ground(model, texts, free, seed)
         interests = ground.background.features(said.vectors, said.counts, said.langs)
         for number in numbers:
             situation = data.situations[number]
             asked = np.array([stated[text] for text in situation.interests], np.int64)
-            profile = make_profile(ground.background, _history(situation, ground.features, interests[asked]))
+            profile = make_profile(ground.background, history_of(situation, ground.features, interests[asked]))
             curve, line = judge(profile, calibration.USUAL, keep)
             scores = score(profile, ground.features[situation.candidates.astype(np.int64)]).total
             chances[number] = curve.probability(scores) if curve else np.full(len(scores), calibration.USUAL)
@@ -176,8 +176,8 @@ def fall_backs(
     """
     stated = {text: row for row, text in enumerate(statements_of(data))}
     out: list[str | None] = [None] * len(data.situations)
-    for free, numbers in _backgrounds(data):
-        ground = _ground(model, texts, free, seed)
+    for free, numbers in backgrounds(data):
+        ground = make_ground(model, texts, free, seed)
         interests = ground.background.features(said.vectors, said.counts, said.langs)
         for done, number in enumerate(numbers):
             situation = data.situations[number]

@@ -40,12 +40,16 @@ def ranking(
     items: Annotated[Path | None, typer.Option("--items", metavar="FILE", help="MIND's news.tsv.")] = None,
     train: Annotated[Path | None, typer.Option("--train", metavar="FILE", help="behaviors.tsv to learn from.")] = None,
     test: Annotated[Path | None, typer.Option("--test", metavar="FILE", help="behaviors.tsv to rank.")] = None,
+    readers: Annotated[
+        Path | None, typer.Option("--model", metavar="DIR", help="A ranking made by attention train ranking.")
+    ] = None,
     out: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write all figures there, too.")] = None,
     seed: Annotated[int, typer.Option("--seed", help="Of all chance.")] = 0,
 ) -> None:
     """Rank what people were shown, and see how far up stands what they wanted.
 
-    With --format mind: --items, --train and --test. With --format profiles: the folder.
+    With --format mind: --items, --train and --test, and --model for a trained ranking beside the filter. With
+    --format profiles: the folder.
     """
     from attention_filter.evaluation import evaluate_mind, evaluate_profiles
     from attention_filter.models.encoder import load_encoder
@@ -54,9 +58,9 @@ def ranking(
     if form is Format.MIND:
         if items is None or train is None or test is None or folder is not None:
             raise UsageError("--format mind needs --items news.tsv --train behaviors.tsv --test behaviors.tsv")
-        measure = partial(evaluate_mind, items, train, test)
+        measure = partial(evaluate_mind, items, train, test, readers=readers)
     else:
-        if folder is None or items or train or test:
+        if folder is None or items or train or test or readers:
             raise UsageError("--format profiles needs the folder with items.jsonl and readers.jsonl, and nothing else")
         measure = partial(evaluate_profiles, folder)
     with waiting("Loading the language model"):

@@ -22,6 +22,7 @@ from attention_filter.cli import (
     quotas,
     reading,
     sources,
+    train,
     tray,
 )
 from attention_filter.cli import demo as demonstration
@@ -103,6 +104,7 @@ app.add_typer(knowledge.group, name="knowledge", rich_help_panel=knowledge.PANEL
 app.add_typer(quotas.group, name="quotas", rich_help_panel=profile.PANEL)
 app.add_typer(profile.profile, name="profile", rich_help_panel=profile.PANEL)
 app.add_typer(evaluate.group, name="evaluate", rich_help_panel=care.PANEL)
+app.add_typer(train.group, name="train", rich_help_panel=care.PANEL)
 app.command("backup", rich_help_panel=care.PANEL)(care.backup)
 app.command("restore", rich_help_panel=care.PANEL)(care.restore)
 app.command("doctor", rich_help_panel=care.PANEL)(care.doctor)
