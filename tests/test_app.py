@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from attention_filter import reading
+from attention_filter import learned, reading
 from attention_filter.app import Filter, open_filter
 from attention_filter.errors import DataError, UsageError
 from attention_filter.models.encoder import TokenStates
@@ -139,7 +139,9 @@ def test_why_explains_an_explored_score_to_the_last_digit(filled):
     told = filled.why(one.item.id)
     apart = sum(r.value for r in told.ranked.reasons if r.term in ("fresh", "source", "rules", "exploring"))
     assert told.ranked.score == pytest.approx(one.score, abs=1e-4)
-    assert sum(c.value for c in told.carriers) + told.baseline + apart == pytest.approx(one.score, abs=1e-4)
+    assert sum(c.value for c in told.carriers) + told.ordinary + told.baseline + apart == pytest.approx(
+        one.score, abs=1e-4
+    )
 
 
 def test_asking_starts_from_nothing_and_covers_the_topics(make, tickets):
@@ -358,7 +360,7 @@ def test_a_killed_encoding_goes_on_where_it_was(make, tickets, monkeypatch):
     assert len(opened.store.missing_vectors("hashed-words")) == 40
     opened.__dict__["encoder"] = encoder
     assert opened.understand() == 40
-    assert reading.model_of(opened.store) == "hashed-words"
+    assert learned.model_of(opened.store) == "hashed-words"
 
 
 def test_nothing_subscribed_is_no_error(make):

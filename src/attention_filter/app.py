@@ -19,7 +19,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from attention_filter import audit, concepts, exchange, quotas, reading, why
+from attention_filter import audit, concepts, exchange, learned, listing, quotas, reading, why
 from attention_filter.errors import AttentionError, DataError, UsageError
 from attention_filter.personal import graph, rules
 from attention_filter.personal.constraints import Constraint
@@ -127,11 +127,11 @@ class Filter:
         encoded = intake.encode(self.store, self.encoder, progress)
         self._encode_interests(self.store.interests())
         self._encode(concepts.texts(concepts.load(self.store)))
-        if encoded or changed or reading.model_of(self.store) != self.encoder.id:
+        if encoded or changed or learned.model_of(self.store) != self.encoder.id:
             progress("Learning what is usual", 0, 1)
-            reading.refresh_background(self.store, self.encoder.id)
+            learned.refresh_background(self.store, self.encoder.id)
             progress("Learning what is usual", 1, 1)
-        reading.freeze_scale(self.store, self.clock())
+        learned.freeze_scale(self.store, self.clock())
         self._reconsider(progress)
         return encoded
 
@@ -149,15 +149,15 @@ class Filter:
         `exploration` 0 shows only what is thought best, 1 what might be; `variety` 1 sets unlike items side by side.
         """
         varied = self.settings.variety if variety is None else variety
-        return reading.stream(self._reading(exploration), wanted or Selection(), limit, varied)
+        return listing.stream(self._reading(exploration), wanted or Selection(), limit, varied)
 
-    def ask(self, n: int = 5) -> list[reading.Asked]:
+    def ask(self, n: int = 5) -> list[listing.Asked]:
         """The unread items whose rating would teach the filter most, the most telling first. Answer with `act`."""
-        return reading.ask(self._reading(0.0), n)
+        return listing.ask(self._reading(0.0), n)
 
     def tray(self, limit: int = 20, wanted: Selection | None = None) -> tuple[list[Ranked], int]:
         """What was filtered away, the closest call first, and how many items that are."""
-        return reading.trayed(self._reading(), wanted or Selection(), limit)
+        return listing.trayed(self._reading(), wanted or Selection(), limit)
 
     def promise(self) -> Promise:
         """Whether the tray keeps its promise, as far as the audits can tell."""
@@ -165,13 +165,13 @@ class Filter:
 
     def promised(self) -> float:
         """The share of what would be read that is promised to stay out of the tray."""
-        return reading.promised(self.store)
+        return learned.promised(self.store)
 
     def set_promise(self, share: float) -> None:
         """Keep this share of what would be read out of the tray."""
         if not 0.5 <= share <= 0.999:
             raise UsageError(f"{100 * share:g} %: a promise lies between 50 and 99.9 %")
-        self.store.put_state(reading.PROMISE, json.dumps(share).encode())
+        self.store.put_state(learned.PROMISE, json.dumps(share).encode())
 
     def audit(self, count: int = 20) -> Audit:
         """Random items of the tray to look through, the same all week."""
@@ -187,7 +187,7 @@ class Filter:
 
     def rank(self, ids: Sequence[int]) -> list[Ranked]:
         """The given items with their scores and reasons, read or unread."""
-        return reading.rank_items(self._reading(), ids)
+        return listing.rank_items(self._reading(), ids)
 
     def why(self, item_id: int, *, with_words: bool = True) -> why.Explanation:
         """Everything about one item's score. The words need the encoder, which takes a second to load."""
@@ -215,8 +215,8 @@ class Filter:
         """Record what the reader did; all ids are checked before the first is recorded."""
         self.store.items(ids)
         done = [self.store.add_feedback(item, sign, self.clock()) for item in ids]
-        if not reading.has_scale(self.store):
-            reading.freeze_scale(self.store, self.clock())
+        if not learned.has_scale(self.store):
+            learned.freeze_scale(self.store, self.clock())
         return done
 
     def undo(self) -> Feedback | None:
@@ -232,16 +232,16 @@ class Filter:
         """Say in plain words what is wanted (or, with a negative weight, what is not)."""
         interest = self.store.add_interest(text, weight, self.clock())
         self._encode_interests([interest])
-        reading.freeze_scale(self.store, self.clock())
+        learned.freeze_scale(self.store, self.clock())
         return interest
 
     def remove_interest(self, interest_id: int) -> None:
         self.store.remove_interest(interest_id)
-        reading.freeze_scale(self.store, self.clock())
+        learned.freeze_scale(self.store, self.clock())
 
     def weigh_interest(self, interest_id: int, weight: float) -> None:
         self.store.set_interest_weight(interest_id, weight)
-        reading.freeze_scale(self.store, self.clock())
+        learned.freeze_scale(self.store, self.clock())
 
     def rules(self) -> list[Rule]:
         return self.store.rules()
@@ -325,7 +325,7 @@ class Filter:
         done = exchange.import_profile(self.store, text, self.clock())
         self._encode_interests(self.store.interests())
         self._encode(concepts.texts(concepts.load(self.store)))
-        reading.freeze_scale(self.store, self.clock())
+        learned.freeze_scale(self.store, self.clock())
         return done
 
     def set_age_limit(self, days: float | None) -> None:
@@ -367,7 +367,7 @@ class Filter:
 
     def _reconsider(self, progress: Progress) -> None:
         """After enough new acts: does a simple ranking do better by now, or the filter again?"""
-        if reading.is_due(self.store):
+        if learned.is_due(self.store):
             from attention_filter import insight
 
             insight.reconsider(self._reading(), progress)

@@ -11,10 +11,11 @@ from hashlib import sha256
 import numpy as np
 
 from attention_filter.errors import UsageError
+from attention_filter.listing import rank_items
 from attention_filter.personal import tray
 from attention_filter.personal.feedback import act_weight
 from attention_filter.personal.tray import Interval
-from attention_filter.reading import Reading, Selection, place, rank_items
+from attention_filter.reading import Reading, Selection, place
 from attention_filter.store.store import Store
 from attention_filter.types import Ranked
 

@@ -8,19 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from attention_filter.learned import FALLBACK, counts_of, fallback_of, interest_features, statement_counts
 from attention_filter.personal import baselines, calibration, fallback, replay
 from attention_filter.personal.evaluate import FILTER, Difference, paired_bootstrap
 from attention_filter.personal.features import take
 from attention_filter.personal.feedback import STATEMENT, act_weight
 from attention_filter.personal.replay import GAIN, SIMPLE, Acts, Pool, Replay, Said
-from attention_filter.reading import (
-    FALLBACK,
-    Reading,
-    counts_of,
-    fallback_of,
-    interest_features,
-    statement_counts,
-)
+from attention_filter.reading import Reading
 from attention_filter.store.batches import join
 
 Progress = Callable[[str, int, int], None]

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from attention_filter.listing import Names, rank_items
 from attention_filter.personal import explain, ranking
 from attention_filter.personal.features import Features
 from attention_filter.personal.knowledge import Contribution
-from attention_filter.reading import Names, Placed, Reading, Selection, place, rank_items
+from attention_filter.reading import Placed, Reading, Selection, place
 from attention_filter.types import Ranked, Sign
 
 if TYPE_CHECKING:

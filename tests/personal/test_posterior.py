@@ -92,7 +92,7 @@ def test_exploring_is_the_score_under_the_drawn_weights_less_the_score(world):
     drawn = draw(known, np.random.default_rng(1))
     scores = ranking.score(profile, world.features)
     rows = rows_of(profile, world.features)
-    rows[:, len(profile.weights)] = 0
+    rows[:, len(profile.weights) - 1] = 0  # the one, after all terms but taste
     got = exploring(profile, world.features, scores, drawn - known.mean)
     np.testing.assert_allclose(got, rows @ drawn - rows @ known.mean, atol=1e-9)
     assert got.std() > 0.1

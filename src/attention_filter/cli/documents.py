@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from attention_filter.exchange import ProfileSummary
     from attention_filter.insight import Insight
     from attention_filter.intake import Fetched
+    from attention_filter.listing import Asked
     from attention_filter.personal.constraints import Constraint
-    from attention_filter.reading import Asked
     from attention_filter.sources.wordnet import Sense
     from attention_filter.store.search import Hit
     from attention_filter.why import Explanation

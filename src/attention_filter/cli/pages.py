@@ -20,7 +20,7 @@ from attention_filter.types import Item, Ranked, Reason, Rule, Sign
 
 if TYPE_CHECKING:
     from attention_filter.audit import Promise
-    from attention_filter.reading import Asked
+    from attention_filter.listing import Asked
     from attention_filter.store.search import Hit
     from attention_filter.why import Carrier, Explanation
 

@@ -172,7 +172,8 @@ def _whole(profile: Profile, items: Features, terms: Mapping[str, np.ndarray]) -
 
 def _terms(profile: Profile) -> list[str]:
     """The terms that a score may hold, in the order of the columns."""
-    return [term for term, weight in profile.weights.items() if weight]
+    # A taste comes and goes with the votes that it is itself learned from; the model's columns must not.
+    return [term for term, weight in profile.weights.items() if weight and term != "taste"]
 
 
 def _prototypes(profile: Profile) -> np.ndarray:

@@ -111,18 +111,20 @@ def make_profile(
 
     `weights` name the terms of the score and what one deviation of each is worth; a term left out is worth nothing.
     """
-    weights = {**weights, "taste": _earned(background, history, weights.get("taste", 0.0))}
-    taste = None
-    if weights["taste"]:
+    taste, earned = None, _earned(background, history, weights.get("taste", 0.0))
+    if earned:
         taste = learn(history.features, history.weight, background.ordinary, background.word_weight)
+    weights = {term: weight for term, weight in weights.items() if term != "taste"} | (
+        {"taste": earned} if taste else {}
+    )
     profile = Profile(background, history, _heads(background, history), taste, scale or Scale({}, {}), weights)
-    if scale is not None:
+    if scale is None:
+        return replace(profile, scale=_scale_of(raw_terms(profile, background.sample)))
+    if taste is None:
         return profile
-    raw = raw_terms(profile, background.sample)
-    mean = {term: float(values.mean()) if len(values) else 0.0 for term, values in raw.items()}
-    deviation = {term: float(values.std()) if len(values) else 0.0 for term, values in raw.items()}
-    deviation = {term: value if value > 1e-6 else 0.0 for term, value in deviation.items()}
-    return replace(profile, scale=Scale(mean, deviation))
+    # A taste is drawn anew by every vote, so its scale is its own and never a frozen one.
+    own = _scale_of({"taste": taste.of(background.sample)})
+    return replace(profile, scale=Scale({**scale.mean, **own.mean}, {**scale.deviation, **own.deviation}))
 
 
 @one_thread_each()
@@ -290,6 +292,12 @@ def matrices(profile: Profile, items: Features) -> tuple[Floats, Floats]:
     """A and H over the stated interests (K) and n items, both (K, n): who claims an item, where an interest looks."""
     interests = profile.history.features[profile.history.statement].meaning
     return _weights(interests, items.meaning, "queries"), _weights(interests, items.meaning, "keys")
+
+
+def _scale_of(raw: Mapping[str, np.ndarray]) -> Scale:
+    mean = {term: float(values.mean()) if len(values) else 0.0 for term, values in raw.items()}
+    deviation = {term: float(values.std()) if len(values) else 0.0 for term, values in raw.items()}
+    return Scale(mean, {term: value if value > 1e-6 else 0.0 for term, value in deviation.items()})
 
 
 def _earned(background: Background, history: History, weight: float) -> float:

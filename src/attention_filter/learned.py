@@ -1,0 +1,140 @@
+"""What a ranking stands on, made from the store and kept in it: background, scale, history, promise, fall-back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+
+from attention_filter.personal import (
+    fallback,
+    ranking,
+    tray,
+)
+from attention_filter.personal.background import Background, from_bytes, make_background, to_bytes
+from attention_filter.personal.features import Counts, Features, stack
+from attention_filter.personal.feedback import STATEMENT, History, act_weight
+from attention_filter.sources.language import detect_language
+from attention_filter.store.batches import Batch, join
+from attention_filter.store.store import Store
+from attention_filter.types import Interest
+from attention_filter.words import count_terms
+
+# Names of the state we keep per reader.
+BACKGROUND, SCALE, MODEL, PROMISE, FALLBACK = "background", "scale", "model", "promise", "fallback"
+BACKGROUND_ITEMS = 20_000
+NEW_ACTS = 30  # after so many it is decided anew whether a simple ranking orders the stream
+
+
+def promised(store: Store) -> float:
+    """The share of what would be read that the reader wants kept out of the tray."""
+    stored = store.get_state(PROMISE)
+    return float(json.loads(stored)) if stored else tray.KEEP
+
+
+def fallback_of(store: Store) -> dict[str, Any]:
+    """The last decision on a simple ranking: method (None: the filter), acts (how many there were), length, typical."""
+    return dict(json.loads(store.get_state(FALLBACK) or b'{"method": null, "acts": 0}'))
+
+
+def is_due(store: Store) -> bool:
+    """Whether so much was done since the last decision that it should be taken anew."""
+    acts = len(store.feedback())
+    return acts >= fallback.ENOUGH and acts - int(fallback_of(store)["acts"]) >= NEW_ACTS
+
+
+def refresh_background(store: Store, model: str) -> None:
+    """Learn the background anew from what the stream holds now, and keep it; the scale follows."""
+    store.put_state(MODEL, model.encode())
+    store.put_state(BACKGROUND, to_bytes(learn_background(store, model)))
+
+
+def freeze_scale(store: Store, now: datetime) -> None:
+    """Measure and keep the scale of each term; from here on, feedback changes no scale."""
+    stored = store.get_state(BACKGROUND)
+    if not stored:
+        return
+    background = from_bytes(stored)
+    history = make_history(store, background, background.model, now)
+    scale = ranking.make_profile(background, history).scale
+    known = {"mean": dict(scale.mean), "deviation": dict(scale.deviation)} if len(history) else None
+    store.put_state(SCALE, json.dumps(known).encode())
+
+
+def model_of(store: Store) -> str:
+    """The id of the model that the stored background was made with; empty before the first encoding."""
+    return (store.get_state(MODEL) or b"").decode()
+
+
+def has_scale(store: Store) -> bool:
+    return kept_scale(store) is not None
+
+
+def learn_background(store: Store, model: str) -> Background:
+    """The background of all that the reader may see, sampled evenly when there is much."""
+    share = min(1.0, BACKGROUND_ITEMS / max(store.count_items(), 1))
+    parts: list[Batch] = []
+    for batch in store.batches(model, seen=True):
+        # A fixed scramble of the id (Knuth's multiplicative hash) picks the same items every time.
+        parts.append(batch[np.flatnonzero((batch.ids * 2654435761) % 2**32 < share * 2**32)])
+    whole = join(parts or [store.batch_of([], model)])
+    # In an order that does not depend on which source answered first: same items, same themes, same ranking.
+    whole = whole[np.lexsort((whole.dates, *whole.vectors[:, :1].T))]
+    return make_background(model, whole.vectors, counts_of(whole), whole.langs, whole.sources)
+
+
+def make_history(store: Store, background: Background, model: str, now: datetime) -> History:
+    """What the reader did and said, as the ranking wants it; oldest act first, then the interests."""
+    acts = store.feedback()
+    batch = store.batch_of([act.item for act in acts], model)
+    weight = [act_weight(act.sign, (now - act.at) / timedelta(days=1)) for act in acts]
+    interests = store.interests()
+    said = interest_features(store, background, model, interests)
+    dim = len(background.centre(""))
+    vectors = batch.vectors if batch.vectors.shape[1] == dim else np.zeros((len(acts), dim), np.float32)
+    return History(
+        features=stack([background.features(vectors, counts_of(batch), batch.langs), said]),
+        weight=np.array([*weight, *[STATEMENT * i.weight for i in interests]], np.float32),
+        statement=np.array([False] * len(acts) + [True] * len(interests), bool),
+        keys=(*[act.item for act in acts], *[-i.id for i in interests]),
+    )
+
+
+def interest_features(store: Store, background: Background, model: str, interests: Sequence[Interest]) -> Features:
+    """The stated interests as rows beside the items."""
+    texts = [interest.text for interest in interests]
+    dim = len(background.centre(""))
+    vectors, _ = store.text_vectors(model, texts)
+    if vectors.shape[1] != dim:
+        vectors = np.zeros((len(texts), dim), np.float32)
+    return background.features(vectors, statement_counts(texts), [_language(text, background) for text in texts])
+
+
+def statement_counts(texts: Sequence[str]) -> Counts:
+    """The words of plain texts."""
+    rows = [count_terms(text) for text in texts]
+    start = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)
+    both = np.concatenate([count_terms(""), *rows])
+    return Counts(start, both["id"], both["count"])
+
+
+def counts_of(batch: Batch) -> Counts:
+    """The words of a batch."""
+    return Counts(batch.term_ptr, batch.term_ids, batch.term_counts)
+
+
+def kept_scale(store: Store) -> ranking.Scale | None:
+    known = json.loads(store.get_state(SCALE) or b"null")
+    return ranking.Scale(known["mean"], known["deviation"]) if known else None
+
+
+def _language(text: str, known: Background) -> str:
+    """The language of a short statement. Plain ASCII is in the one language known that may be written so, when there
+    is only one; the detector, with its 100 MB, is asked only when there are several."""
+    spaced = [lang for lang in known.centres if lang not in ("", "zh", "ja", "ko")]
+    if text.isascii() and len(spaced) <= 1:
+        return spaced[0] if spaced else ""
+    return detect_language(text)

@@ -1,0 +1,226 @@
+"""From scores to what a reader sees: the list, the tray, the questions, each item with its reasons."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from attention_filter import quotas
+from attention_filter.personal import (
+    asking,
+    constraints,
+    diversity,
+    lists,
+    posterior,
+    ranking,
+    rules,
+)
+from attention_filter.personal.constraints import Constraint, Facts
+from attention_filter.personal.features import Features
+from attention_filter.personal.knowledge import Contribution
+from attention_filter.reading import Placed, Reading, Selection, place
+from attention_filter.store.batches import Batch
+from attention_filter.store.store import Store
+from attention_filter.types import Ranked, Reason, Sign
+
+IN_HAND = 300  # best items that stories are folded among and that the list is made of
+ASKABLE = 2_000  # newest unread items that questions are chosen from
+
+_log = logging.getLogger(__name__)
+
+
+def stream(reading: Reading, wanted: Selection, limit: int, variety: float) -> list[Ranked]:
+    """The best of what is above the line as a list: pinned first, near-duplicates folded, varied and mixed as much
+    as `variety` asks, within the reader's quotas. The scores stay what they are; only the order is the list's."""
+    placed = place(reading, wanted)
+    shown = ~placed.blocked & ((placed.interest >= reading.line) | placed.pinned)
+    order = np.lexsort((-placed.ids, -placed.scores, ~placed.pinned))
+    order = order[shown[order]]
+    limits = quotas.stored(reading.store)
+    facts = _asker(reading, placed, order, limits)
+    in_hand = constraints.in_hand(limits, facts, len(order), max(IN_HAND, 3 * limit), limit)
+    if not len(in_hand):
+        return []
+    batch = reading.store.batch_of(placed.ids[order[in_hand]].tolist(), reading.model)
+    rows = reading.features_of(batch)
+    scores, interest, decisions = reading.scores(batch, rows)
+    by_rule = np.array([d.pinned is not None for d in decisions], bool)
+    stories = diversity.fold_stories(np.where(by_rule, np.inf, scores.total), rows, batch.dates)
+    leads = np.array([story.lead for story in stories], np.int64)
+    places = min(limit, len(leads))
+    told = [facts(row) for row in in_hand[leads].tolist()] if limits else []
+    arranged = lists.arrange(
+        scores.total[leads] / _deviation(reading.profile),
+        places,
+        lists.usual_wishes(reading.profile.history, rows[leads], batch.sources[leads], variety, places)
+        if not reading.simple
+        else [],
+        constraints.bind(limits, told, places),
+        first=np.flatnonzero(by_rule[leads]).tolist(),
+    )
+    for problem in arranged.problems:
+        _log.warning(problem)
+    chosen = [stories[row] for row in arranged.rows]
+    made = ranked(reading, batch, rows, scores, interest, decisions, [story.lead for story in chosen])
+    return [
+        replace(
+            one,
+            story=tuple(int(batch.ids[other]) for other in story.others),
+            moved=arranged.moved.get(arranged.rows[place]),
+            held_back=place >= arranged.fitting,
+        )
+        for place, (one, story) in enumerate(zip(made, chosen, strict=True))
+    ]
+
+
+def _deviation(profile: ranking.Profile) -> float:
+    """What one deviation of the score over background items is, in score units."""
+    usual = ranking.score(profile, profile.background.sample).total
+    return float(usual.std() if len(usual) else 0.0) or 1.0
+
+
+def _asker(reading: Reading, placed: Placed, order: np.ndarray, wanted: Sequence[Constraint]) -> Callable[[int], Facts]:
+    """What the quotas may ask of the item at each place of `order`."""
+    names = Names(reading.store)
+
+    def interests(ids: list[int]) -> list[str | None]:
+        rows = reading.features_of(reading.store.batch_of(ids, reading.model))
+        keys = reading.profile.history.keys
+        return [names.of(keys[row]) if row >= 0 else None for row in ranking.claims(reading.profile, rows).tolist()]
+
+    ids, sources, langs = placed.ids[order], placed.sources[order], placed.langs[order]
+    return quotas.asker(reading.store, wanted, ids, sources, langs, interests)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """An item worth asking about, as `asking.Question` counts it, and out of how many unread items."""
+
+    ranked: Ranked
+    chance: float  # that it is wanted
+    doubt: float  # deviation of its score, in score units
+    settles: float  # share in [0, 1] of what is open about the unread items that the answer settles
+    unread: int
+
+
+def ask(reading: Reading, n: int) -> list[Asked]:
+    """At most `n` unread items whose rating teaches most: of the newest that no rule blocks, also of the tray."""
+    parts = [(batch.ids, batch.dates) for batch in reading.store.batches(reading.model, now=reading.now)]
+    if not parts:
+        return []
+    ids, dates = (np.concatenate(column) for column in zip(*parts, strict=True))
+    newest = ids[np.lexsort((-ids, -dates))][:ASKABLE]
+    batch = reading.store.batch_of(newest.tolist(), reading.model)
+    rows = reading.features_of(batch)
+    scores, interest, decisions = reading.scores(batch, rows)
+    free = np.flatnonzero([d.blocked is None or d.pinned is not None for d in decisions])
+    known = posterior.believe(reading.profile)
+    model = posterior.rows_of(reading.profile, rows, None if reading.simple else scores)
+    chosen = asking.questions(known, model[free], rows[free], n)
+    places = [int(free[question.row]) for question in chosen]
+    made = ranked(reading, batch, rows, scores, interest, decisions, places)
+    return [Asked(o, q.chance, q.doubt, q.settles, len(free)) for o, q in zip(made, chosen, strict=True)]
+
+
+def trayed(reading: Reading, wanted: Selection, limit: int) -> tuple[list[Ranked], int]:
+    """What was filtered away, the closest to the line first, and how many there are in all."""
+    placed = place(reading, wanted)
+    away = (placed.blocked | (placed.interest < reading.line)) & ~placed.pinned
+    order = np.lexsort((-placed.ids, -placed.scores, placed.blocked))
+    ids = placed.ids[order[away[order]]]
+    return rank_items(reading, ids[:limit].tolist()), len(ids)
+
+
+def rank_items(reading: Reading, ids: Sequence[int]) -> list[Ranked]:
+    """Given items with score and reasons, in the order given."""
+    if not ids:
+        return []
+    batch = reading.store.batch_of(list(ids), reading.model)
+    rows = reading.features_of(batch)
+    scores, interest, decisions = reading.scores(batch, rows)
+    return ranked(reading, batch, rows, scores, interest, decisions, range(len(ids)))
+
+
+def ranked(
+    reading: Reading,
+    batch: Batch,
+    rows: Features,
+    scores: ranking.Scores,
+    interest: np.ndarray,
+    decisions: Sequence[rules.Decision],
+    chosen: Sequence[int],
+) -> list[Ranked]:
+    """The chosen rows as records with their reasons."""
+    items = reading.store.items([int(batch.ids[row]) for row in chosen])
+    names = Names(reading.store)
+    claimed = ranking.claims(reading.profile, rows)
+    known = reading.knows(batch[np.array(chosen, np.int64)], rows[list(chosen)])
+    chances = reading.curve.probability(interest) if reading.curve else None
+    out = []
+    for item, row, knows in zip(items, chosen, known, strict=True):
+        decision = decisions[row]
+        away = None
+        if decision.pinned is None and decision.blocked is not None:
+            away = f"rule {decision.blocked.id}: {decision.blocked}"
+        elif decision.pinned is None and interest[row] < reading.line:
+            away = f"{interest[row]:+.2f} without freshness, below your line {reading.line:+.2f}"
+        owner = int(claimed[row])
+        out.append(
+            Ranked(
+                item=item,
+                score=float(scores.total[row]),
+                reasons=tuple(_reasons(reading, scores, rows[[row]], row, decision, knows, names)),
+                interest=names.of(reading.profile.history.keys[owner]) if owner >= 0 else None,
+                pinned=decision.pinned is not None,
+                tray=away,
+                probability=float(chances[row]) if chances is not None else None,
+            )
+        )
+    return out
+
+
+class Names:
+    """What to call a row of the history: the title of a past item or the text of an interest."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._interests = {-interest.id: interest.text for interest in store.interests()}
+        self._signs = {act.item: act.sign for act in store.feedback()}
+        self._titles: dict[int, str] = {}
+
+    def of(self, key: int) -> str:
+        if key < 0:
+            return self._interests[key]
+        if key not in self._titles:
+            self._titles[key] = self._store.item(key).entry.title
+        return self._titles[key]
+
+    def act(self, key: int) -> Sign | None:
+        """What the reader did with a past item; None for an interest."""
+        return self._signs.get(key)
+
+
+def _reasons(
+    reading: Reading,
+    scores: ranking.Scores,
+    row: Features,
+    index: int,
+    decision: rules.Decision,
+    knows: Sequence[Contribution],
+    names: Names,
+) -> Iterator[Reason]:
+    parts = ranking.shares(reading.profile, row) if len(reading.profile.history) else {}
+    for term, values in scores.terms.items():
+        detail = ""
+        if term in parts and np.any(parts[term]):
+            detail = names.of(reading.profile.history.keys[int(np.abs(parts[term]).argmax())])
+        if term == "knowledge":
+            detail = "; ".join(map(str, knows))
+        if term == "fallback" and reading.simple:
+            detail = reading.simple.method
+        if term == "rules":
+            detail = "; ".join(str(rule) for rule, _ in decision.boosts)
+        yield Reason(term, float(values[index]), detail)
