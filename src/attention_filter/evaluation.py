@@ -12,8 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 import numpy as np
-import scipy.linalg  # noqa: F401  loaded before `one_thread_each` looks for what it can limit
-import sklearn.svm  # noqa: F401
+import sklearn.svm  # noqa: F401  loaded before `one_thread_each` looks for what it can limit
 
 from attention_filter.encodings import TextEncoder, encode_cached
 from attention_filter.errors import DataError, ModelError

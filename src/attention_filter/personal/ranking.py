@@ -89,7 +89,8 @@ class Profile:
     heads: tuple[Head, ...]
     taste: Taste | None
     scale: Scale
-    weights: Mapping[str, float]  # of the terms that the history carries
+    wanted: Mapping[str, float]  # the weights of the terms that the history carries, as given
+    weights: Mapping[str, float]  # the same as the history has earned them
 
 
 @dataclass(frozen=True)
@@ -111,26 +112,33 @@ def make_profile(
 
     `weights` name the terms of the score and what one deviation of each is worth; a term left out is worth nothing.
     """
-    taste, earned = None, _earned(background, history, weights.get("taste", 0.0))
-    if earned:
-        taste = learn(history.features, history.weight, background.ordinary, background.word_weight)
-    weights = {term: weight for term, weight in weights.items() if term != "taste"} | (
-        {"taste": earned} if taste else {}
-    )
-    profile = Profile(background, history, _heads(background, history), taste, scale or Scale({}, {}), weights)
+    heads = _heads(background, history)
+    profile = with_taste(Profile(background, history, heads, None, scale or Scale({}, {}), weights, weights))
     if scale is None:
         return replace(profile, scale=_scale_of(raw_terms(profile, background.sample)))
+    return profile
+
+
+def with_taste(profile: Profile) -> Profile:
+    """The profile with the taste that its history teaches, which has earned its weight or is None.
+
+    A taste is drawn anew by every vote, so its scale is its own and never a frozen one.
+    """
+    background, history, scale = profile.background, profile.history, profile.scale
+    others = {term: weight for term, weight in profile.wanted.items() if term != "taste"}
+    earned = _earned(background, history, profile.wanted.get("taste", 0.0))
+    taste = learn(history.features, history.weight, background.ordinary, background.word_weight) if earned else None
     if taste is None:
-        return profile
-    # A taste is drawn anew by every vote, so its scale is its own and never a frozen one.
+        return replace(profile, taste=None, weights=others)
     own = _scale_of({"taste": taste.of(background.sample)})
-    return replace(profile, scale=Scale({**scale.mean, **own.mean}, {**scale.deviation, **own.deviation}))
+    scale = Scale({**scale.mean, **own.mean}, {**scale.deviation, **own.deviation})
+    return replace(profile, taste=taste, scale=scale, weights=others | {"taste": earned})
 
 
 @one_thread_each()
 def read_outs(profile: Profile, candidates: Features) -> dict[str, Floats]:
     """h_k(c) of each head, {name: (n, K)}. Those of the finer heads depend on the background alone: cache them."""
-    return {head.name: _weights(candidates.meaning, head.prototypes, "keys") for head in profile.heads}
+    return {head.name: attention(candidates.meaning, head.prototypes, "keys") for head in profile.heads}
 
 
 def score(
@@ -280,7 +288,7 @@ def claims(profile: Profile, candidates: Features) -> np.ndarray:
     word_weight = profile.background.word_weight
     kernel = similarity(candidates, interests, word_weight)
     usual = similarity(profile.background.sample, interests, word_weight)
-    best = _weights(interests.meaning, candidates.meaning, "queries").argmax(0)
+    best = attention(interests.meaning, candidates.meaning, "queries").argmax(0)
     best = np.where((candidates.meaning == 0).all(1), kernel.argmax(1), best)
     bar = usual.mean(0) + usual.std(0) if len(usual) else np.zeros(len(rows))
     wanted = profile.history.weight[rows[best]] > 0
@@ -291,7 +299,7 @@ def claims(profile: Profile, candidates: Features) -> np.ndarray:
 def matrices(profile: Profile, items: Features) -> tuple[Floats, Floats]:
     """A and H over the stated interests (K) and n items, both (K, n): who claims an item, where an interest looks."""
     interests = profile.history.features[profile.history.statement].meaning
-    return _weights(interests, items.meaning, "queries"), _weights(interests, items.meaning, "keys")
+    return attention(interests, items.meaning, "queries"), attention(interests, items.meaning, "keys")
 
 
 def _scale_of(raw: Mapping[str, np.ndarray]) -> Scale:
@@ -321,7 +329,7 @@ def _heads(background: Background, history: History) -> tuple[Head, ...]:
 
 def _head(name: str, prototypes: Floats, history: History, *, count_words: bool) -> Head:
     meaning = history.features.meaning
-    a = _weights(prototypes, meaning, "queries")  # (K, m)
+    a = attention(prototypes, meaning, "queries")  # (K, m)
     weighted = (a * history.weight).astype(np.float32)
     words = sparse.csr_array(sparse.csr_array(weighted) @ history.features.words) if count_words else None
     return Head(name, prototypes, a, weighted @ meaning, words)
@@ -333,7 +341,7 @@ def _attention(
     """s_h(c) of `some` candidates, which are `rows` of the cached read-outs."""
     out = {}
     for head in profile.heads:
-        read_out = cached[head.name][rows] if cached else _weights(some.meaning, head.prototypes, "keys")
+        read_out = cached[head.name][rows] if cached else attention(some.meaning, head.prototypes, "keys")
         reply = some.meaning @ head.learned.T  # U_k·c, (n, K)
         if head.words is not None:
             reply = reply + profile.background.word_weight * (some.words @ head.words.T).toarray()
@@ -341,7 +349,7 @@ def _attention(
     return out
 
 
-def _weights(query: Floats, key: Floats, normalize: Literal["keys", "queries"]) -> Floats:
+def attention(query: Floats, key: Floats, normalize: Literal["keys", "queries"]) -> Floats:
     """A ("queries") or H ("keys") of unit rows at temperature τ, (Q, K)."""
     import torch  # here, so that commands that rank nothing start without it
 

@@ -46,4 +46,6 @@ def in_parts(job: Callable[[slice], dict[str, np.ndarray]], rows: int) -> dict[s
 
 @cache
 def _blas() -> ThreadpoolController:
+    import scipy.linalg  # noqa: F401  brings a BLAS of its own, which only what is loaded by now can be told to limit
+
     return ThreadpoolController()

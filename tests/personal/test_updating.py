@@ -1,0 +1,40 @@
+import numpy as np
+import pytest
+
+from attention_filter.personal.ranking import make_profile, score
+from attention_filter.personal.updating import with_act, without_act
+
+ACTS = {1: 1.0, 2: -0.25, 3: 1.0, 9: 1.0}
+
+
+def same(profile, other, world):
+    for mine, theirs in zip(profile.heads, other.heads, strict=True):
+        np.testing.assert_allclose(mine.learned, theirs.learned, atol=1e-5)
+    ours, whole = score(profile, world.features), score(other, world.features)
+    assert set(ours.terms) == set(whole.terms)
+    np.testing.assert_allclose(ours.total, whole.total, atol=1e-4)
+
+
+def test_learning_one_act_is_the_same_as_learning_them_all(world):
+    before = make_profile(world.background, world.history([1, 2], [1.0, -0.25], statements=[0]))
+    after = with_act(with_act(before, world.features[[3]], 1.0, 3), world.features[[9]], 1.0, 9)
+    whole = make_profile(world.background, after.history, before.scale)
+    assert after.history.keys == (1, 2, -1, 3, 9)
+    same(after, whole, world)
+    assert whole.weights["taste"] > before.weights["taste"]
+
+
+def test_an_act_taken_back_leaves_no_trace(world):
+    before = make_profile(world.background, world.history(list(ACTS), list(ACTS.values()), statements=[0, 2]))
+    after = without_act(with_act(before, world.features[[30]], -0.25, 30), 30)
+    same(after, before, world)
+    same(without_act(before, 3), make_profile(world.background, before.history.without(3), before.scale), world)
+
+
+@pytest.mark.parametrize("weight", [1.0, -0.25])
+def test_the_first_act_can_be_learned_and_the_last_unlearned(world, weight):
+    nothing = make_profile(world.background, world.history([], []))
+    first = with_act(nothing, world.features[[5]], weight, 5)
+    assert len(first.history) == 1
+    assert np.isfinite(score(first, world.features).total).all()
+    assert len(without_act(first, 5).history) == 0
