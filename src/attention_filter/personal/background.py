@@ -17,6 +17,7 @@ BANK = 4_000  # background items that a text is seen among
 SAMPLE = 600  # background items that each term is standardised over
 ORDINARY = 200  # background items that a taste is told from
 RESOLUTIONS = (32, 128)  # prototypes of the finer attention heads
+FEWEST = 8  # items a prototype stands for on average: a topic of one item is that item
 TOO_COMMON = 0.2  # a word in more than this share of the items says nothing (and costs the most)
 ENOUGH_FOR_A_CENTRE = 30  # items of a language before it gets a centre of its own
 
@@ -81,7 +82,7 @@ def make_background(
         centres=centres,
         idf=idf,
         bank=bank,
-        prototypes=tuple(_spherical_kmeans(meaning, k, rng) for k in RESOLUTIONS),
+        prototypes=tuple(_spherical_kmeans(meaning, min(k, -(-len(meaning) // FEWEST)), rng) for k in RESOLUTIONS),
         word_weight=_word_weight(word_reliability(bank)),
         sample=in_context(bank[:SAMPLE], bank),
         ordinary=in_context(bank[-ORDINARY:], bank),
