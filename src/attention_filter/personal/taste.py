@@ -26,8 +26,8 @@ class Taste:
     past item's η without itself, NaN where it was not learned from.
     """
 
-    meaning: np.ndarray
-    words: np.ndarray
+    meaning: Floats
+    words: Floats
     constant: float
     alpha: np.ndarray
     left_out: np.ndarray
@@ -57,7 +57,9 @@ def learn(past: Features, weight: Floats, ordinary: Features, word_weight: float
     alpha[told], left_out[told] = dual[: len(told)], without[: len(told)]
     carried = examples.words.data * np.repeat(dual, np.diff(examples.words.indptr))
     words = word_weight * np.bincount(examples.words.indices, carried, minlength=SLOTS)
-    return Taste(dual @ examples.meaning, words, float(dual.sum()), alpha, left_out)
+    return Taste(
+        (dual @ examples.meaning).astype(np.float32), words.astype(np.float32), float(dual.sum()), alpha, left_out
+    )
 
 
 def newton(
