@@ -64,8 +64,9 @@ def carried_by_words(
     """Each word's part of the candidate's score: what its meaning carried plus what the word itself carried.
 
     `token_spans` (T) and `token_states` (T, d) are the encoder's for `text`; the states' mean, normalised, is the
-    text's vector. With the read-outs and the chosen neighbours held fixed the score is linear in both, so the
-    shares and `rest` sum to `by_item` and `ordinary` of `carried_by_items`. What the text's neighbours in the stream
+    text's vector. With the read-outs and the chosen neighbours held fixed the score is linear in both unit vectors,
+    each of which is shared out by `shapley_in_unit`, so the shares and `rest` sum to `by_item` and `ordinary` of
+    `carried_by_items`. What the text's neighbours in the stream
     carried goes to the words that drew them.
     """
     toward_meaning, toward_words = _direction(profile, candidate)
@@ -78,7 +79,9 @@ def carried_by_words(
     ):
         _spread(letters, start, end, value)
     row = candidate.words.tocoo()
-    worth = {int(s): float(w) * float(toward_words[s]) for s, w in zip(row.coords[1], row.data, strict=True)}
+    said = row.data.astype(np.float64)
+    values = shapley_in_unit(said * toward_words[row.coords[1]], said**2, said**2)  # slots are at right angles
+    worth = dict(zip(row.coords[1].tolist(), values.tolist(), strict=True))
     places: dict[int, list[tuple[int, int]]] = {slot: [] for slot in worth}
     for start, end, term in occurrences(text):
         places.get(term_id(term) % SLOTS, []).append((start, end))
@@ -144,9 +147,28 @@ def _alone(centre: Floats, states: np.ndarray) -> Floats:
 
 
 def _token_shares(centre: Floats, states: np.ndarray, toward: np.ndarray) -> np.ndarray:
-    """g·meaning split over the tokens: meaning = (mean state / its norm − centre) / the norm of that."""
-    mean = states.astype(np.float64).mean(0)
-    length = np.linalg.norm(mean)
-    norm = np.linalg.norm(mean / length - centre)
-    parts: np.ndarray = ((states / length - centre) @ toward) / (len(states) * norm)
-    return parts
+    """g·meaning split over the tokens: meaning = the unit vector of (mean state / its norm − centre)."""
+    length = np.linalg.norm(states.astype(np.float64).mean(0))
+    parts = states.astype(np.float64) / length - centre
+    return shapley_in_unit(parts @ toward, parts @ parts.sum(0), (parts**2).sum(1))
+
+
+def shapley_in_unit(toward: np.ndarray, along: np.ndarray, own: np.ndarray) -> np.ndarray:
+    """The Shapley value of each part u_t (n,) in g·unit(Σ u), from `toward` g·u_t, `along` u_t·Σu and `own` u_t·u_t.
+
+    A part does not only add what it says, it also takes from the length that the others share: an idle word has a
+    negative value, for the score would rise without it. By Owen's multilinear extension (1972) the value is the mean
+    over p in [0, 1] of what u_t adds to parts that are each there with probability p, whose squared length is taken
+    as its expectation, p² A + p (1 − p) B with A = ‖Σ u‖² and B = Σ u_t·u_t. The values sum to g·unit(Σ u).
+
+    >>> shapley_in_unit(np.array([1.0, 0.0]), np.array([0.5, 0.5]), np.array([0.5, 0.5])).round(9).tolist()
+    [1.5, -0.5]
+    """
+    whole, apart = along.sum(), own.sum()
+    if whole <= 0 or apart <= 0:
+        return np.zeros(len(toward))
+    q = (np.arange(256) + 0.5) / 256  # √p, in which the integrand is smooth
+    falls = float((2 * q**2 / (q**2 * (whole - apart) + apart) ** 1.5).mean())
+    rises = falls * (whole - apart) + 2 / np.sqrt(whole)
+    values: np.ndarray = toward * rises - toward.sum() * ((along - own) * falls + own / (apart * np.sqrt(whole)))
+    return values
