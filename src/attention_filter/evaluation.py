@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import scipy.linalg  # noqa: F401  loaded before `one_thread_each` looks for what it can limit
 import sklearn.svm  # noqa: F401
+from scipy import sparse
 
 from attention_filter.encodings import TextEncoder, encode_cached
 from attention_filter.errors import DataError, ModelError
@@ -31,7 +32,7 @@ from attention_filter.models.passages import passage
 from attention_filter.models.readers import load_readers
 from attention_filter.personal import baselines
 from attention_filter.personal.background import Background, make_background
-from attention_filter.personal.evaluate import FILTER, Result, Section, measure
+from attention_filter.personal.evaluate import CONTENT, FILTER, READERS, Result, Section, measure
 from attention_filter.personal.features import Counts, Features, Floats, Ints, stack, take
 from attention_filter.personal.feedback import STATEMENT, History, act_weight
 from attention_filter.personal.ranking import make_profile, score
@@ -45,7 +46,6 @@ from attention_filter.words import count_terms
 Progress = Callable[[str, int, int], None]  # what is being done, how much of it is done, of how much
 Scores = dict[str, np.ndarray]  # {method: (n candidates,)}
 
-READERS = "trained readers"  # the ranking that `attention train ranking` made
 CLICK_MEASURES = ("auc", "mrr", "ndcg@5", "ndcg@10")
 PROFILE_MEASURES = ("auc", "ndcg@10")
 PRIOR = 20  # impressions at the overall click rate that each item is taken to have had
@@ -83,7 +83,11 @@ def evaluate_profiles(folder: Path, encoder: TextEncoder, *, progress: Progress 
     data = read_profiles(folder)
     texts = encode_items(data.items, encoder, progress)
     said = encode_statements(statements_of(data), texts, encoder)
-    scores = rank_profiles(data, texts, said, encoder.id, progress=progress, seed=seed)
+    return measure_profiles(data, rank_profiles(data, texts, said, encoder.id, progress=progress, seed=seed), seed)
+
+
+def measure_profiles(data: ProfileSet, scores: Sequence[Scores], seed: int = 0) -> Result:
+    """What the scores of each situation are worth, with statements and without."""
     sections = []
     for name, stated in (("with_statements", True), ("without_statements", False)):
         rows = [i for i, situation in enumerate(data.situations) if situation.with_statements is stated]
@@ -162,6 +166,7 @@ class Task:
     dates: np.ndarray  # (n,) in seconds, NaN where unknown
     chance: tuple[int, int]  # the seed of the random ranking
     popularity: np.ndarray | None = None  # (n,) standardised
+    factors: baselines.Factors | None = None  # of the items, as the clicks of many readers have it
 
 
 @one_thread_each()
@@ -174,6 +179,7 @@ def rank_clicks(
     ground = make_ground(model, texts, free, seed)
     none_said = take(texts.counts, np.zeros(0, np.int64))
     clicks = Clicks(log.train, len(log.items))
+    factors = baselines.factorise(clicks_before(log), seed=seed)
     out = []
     for number, impression in enumerate(log.test):
         clicks.count_until(impression.time)
@@ -193,6 +199,7 @@ def rank_clicks(
             dates=clicks.first_seen[rows],
             chance=(seed, number),
             popularity=clicks.popularity(free)[rows],
+            factors=factors,
         )
         out.append(_rank(ground, task))
         if progress:
@@ -266,15 +273,22 @@ def _rank(ground: Ground, task: Task) -> Scores:
     history, candidates = task.history_alone, ground.alone[task.rows]
     # The logs do not say where an item came from: all share one source.
     source = np.zeros(len(candidates), np.int64)
+    own = score(profile, ground.features[task.rows], sources=source, popularity=task.popularity)
+    past = np.array(task.history.keys, np.int64)
     given = {
-        FILTER: score(profile, ground.features[task.rows], sources=source, popularity=task.popularity).total,
+        FILTER: own.total,
+        CONTENT: own.total - own.terms["popular"] if task.popularity is not None else None,
         "random": baselines.at_random(task.rows, task.chance),
         "newest first": baselines.newest(task.dates),
         "popularity": task.popularity,
+        "matrix factorisation of the log": task.factors.scores(past, task.rows) if task.factors else None,
+        "keyword rules": baselines.keyword_rules(task.statements, task.words),
         "BM25 of the statements": baselines.bm25(ground.bm25, task.statements, task.words),
         "TF-IDF + linear SVM per reader": baselines.linear_svm(history, ground.others, candidates),
         "mean of liked embeddings": baselines.mean_of_likes(history, candidates),
+        "similarity-weighted library": baselines.weighted_library(history, candidates),
         "logistic regression on embeddings": baselines.logistic_regression(history, ground.others, candidates),
+        "RBF-SVM on embeddings": baselines.rbf_svm(history, ground.others, candidates),
     }
     return {method: scores for method, scores in given.items() if scores is not None}
 
@@ -322,6 +336,18 @@ def history_of(situation: Situation, items: Features, interests: Features) -> Hi
         np.repeat([False, False, True], lengths),
         (*likes.tolist(), *dislikes.tolist(), *range(-1, -1 - len(interests), -1)),
     )
+
+
+def clicks_before(log: ClickLog) -> sparse.csr_array:
+    """Who clicked on what, (readers, items) of 0 and 1, in training impressions before the first test impression."""
+    first = min(one.time for one in log.test)
+    past = [one for one in log.train if one.time < first]
+    readers = {user: row for row, user in enumerate(dict.fromkeys(one.user for one in past))}
+    clicked = [np.concatenate([one.history, one.candidates[one.labels]]) for one in past]
+    rows = np.repeat([readers[one.user] for one in past], [len(items) for items in clicked]).astype(np.int64)
+    columns = np.concatenate([*clicked, np.zeros(0, np.int64)]).astype(np.int64)
+    pairs = np.unique(np.stack([rows, columns]), axis=1)
+    return sparse.csr_array((np.ones(pairs.shape[1]), (pairs[0], pairs[1])), (len(readers), len(log.items)))
 
 
 class Clicks:
