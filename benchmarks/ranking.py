@@ -38,12 +38,14 @@ from attention_filter.evaluation import (
 )
 from attention_filter.logs import ProfileSet, only_what_is_read, read_mind, read_profiles
 from attention_filter.models.encoder import load_encoder
+from attention_filter.personal import fallback
 from attention_filter.personal.evaluate import Means, Result, Row
 from attention_filter.personal.slices import WORSE, Facets, Slice, cut
 from attention_filter.trust import FallBack, fall_backs, measure_fall_backs
 
 BINS = (0, 1, 5, 10, 20, 50)  # clicks of a reader of MIND so far: at least so many
 NAMES = {"with_statements": "with statements", "without_statements": "without", "": ""}
+FACTORS = "matrix factorisation of the log"
 SHOWN = ("auc", "ndcg@10")
 
 
@@ -111,9 +113,12 @@ def mind_report(folder: Path, encoder: TextEncoder, seed: int, train_readers: bo
         known[one.history] = known[one.candidates[one.labels]] = True
     shown = np.concatenate([one.candidates for one in log.test])
     seen = {one.user for one in log.train}
+    marks = result.sections[0].marks.get(FACTORS)
+    ranked = int((~np.isnan(marks["auc"])).sum()) if marks else 0
     note = (
         f"{len(log.test):,} impressions. Of the news shown in them {known[shown].mean():.0%} were clicked in the "
-        f"training log; matrix factorisation has nothing to say of the rest. "
+        f"training log; matrix factorisation has nothing to say of the rest, and its means are over the {ranked:,} "
+        "impressions of which it knows both the reader's clicks and some candidate. "
         f"{np.mean([one.user in seen for one in log.test]):.0%} of the impressions are of its readers; "
         "the others are folded in by their clicks so far. k is at least the number that stands there."
     )
@@ -209,7 +214,7 @@ def slices_of(report: Report) -> str:
 
 def fall_back_of(report: Report) -> str:
     if not report.falls:
-        return "No reader has enough likes for a fall-back."
+        return f"Not decided: that takes {fallback.ENOUGH} likes of a profile."
     lines = []
     for fall in report.falls:
         acted = ", ".join(f"{method} {times}" for method, times in sorted(fall.acted.items())) or "never"

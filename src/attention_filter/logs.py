@@ -229,7 +229,7 @@ def _situation(path: Path, number: int, record: Mapping[str, Any], rows: Mapping
         dislikes=disliked,
         candidates=candidates,
         labels=np.array(labels),
-        n_interests="" if record.get("n_interests") is None else str(record["n_interests"]),
+        n_interests=str(record.get("n_interests") or ""),
     )
 
 

@@ -178,12 +178,10 @@ class Factors:
 
         None when none of both is known: then there is nothing to tell them apart by.
         """
-        known = self.items.any(1)
+        known = np.any(self.items != 0, axis=1)
         if not known[past].any() or not known[candidates].any():
             return None
-        reader = _fold_in(self.items[past], _everyone(self.items))
-        scores: Scores = self.items[candidates] @ reader
-        return scores
+        return np.asarray(self.items[candidates] @ _fold_in(self.items[past], _everyone(self.items)), np.float64)
 
 
 def factorise(clicks: sparse.csr_array, *, seed: int = 0) -> Factors:
@@ -212,11 +210,12 @@ def _solve(clicks: sparse.csr_array, others: np.ndarray) -> np.ndarray:
 
 
 def _everyone(others: np.ndarray) -> np.ndarray:
-    return UNSEEN * others.T @ others + SHRINK * np.eye(FACTORS)
+    return np.asarray(UNSEEN * others.T @ others + SHRINK * np.eye(FACTORS))
 
 
 def _fold_in(clicked: np.ndarray, everyone: np.ndarray) -> np.ndarray:
-    return np.linalg.solve(everyone + (1 - UNSEEN) * clicked.T @ clicked, clicked.sum(0))
+    factors: np.ndarray = np.linalg.solve(everyone + (1 - UNSEEN) * clicked.T @ clicked, clicked.sum(0))
+    return factors
 
 
 def _examples(history: History, others: Features) -> tuple[Features, np.ndarray]:
