@@ -63,7 +63,11 @@ class Report:
         return {
             **self.result.as_json(),
             "filter is better by": [
-                {"section": row.section, "method": row.method, **{m: asdict(d) for m, d in better.items()}}
+                {
+                    "section": row.section,
+                    "method": row.method,
+                    **{m: asdict(d) for m, d in better.items() if not np.isnan(d.mean)},
+                }
                 for row in self.result.rows()
                 if (better := row.filter_is_better_by)
             ],
@@ -286,7 +290,9 @@ def main() -> None:
     if args.markdown:
         args.markdown.write_text(text, encoding="utf-8")
     if args.json:
-        args.json.write_text(json.dumps({report.name: report.as_json() for report in reports}, indent=1))
+        args.json.write_text(
+            json.dumps({report.name: report.as_json() for report in reports}, indent=1, allow_nan=False)
+        )
 
 
 if __name__ == "__main__":

@@ -271,14 +271,14 @@ def _rank(ground: Ground, task: Task) -> Scores:
     # The logs do not say where an item came from: all share one source.
     source = np.zeros(len(candidates), np.int64)
     own = score(profile, ground.features[task.rows], sources=source, popularity=task.popularity)
-    past = np.array(task.history.keys, np.int64)
+    clicked = np.array(task.history.keys, np.int64)
     given = {
         FILTER: own.total,
         CONTENT: own.total - own.terms["popular"] if task.popularity is not None else None,
         "random": baselines.at_random(task.rows, task.chance),
         "newest first": baselines.newest(task.dates),
         "popularity": task.popularity,
-        "matrix factorisation of the log": task.factors.scores(past, task.rows) if task.factors else None,
+        "matrix factorisation of the log": task.factors.scores(clicked, task.rows) if task.factors else None,
         "keyword rules": baselines.keyword_rules(task.statements, task.words),
         "BM25 of the statements": baselines.bm25(ground.bm25, task.statements, task.words),
         "TF-IDF + linear SVM per reader": baselines.linear_svm(history, ground.others, candidates),

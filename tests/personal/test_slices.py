@@ -63,3 +63,11 @@ def test_a_slice_whose_interval_holds_no_difference_is_not_lost():
     assert one.rival["auc"] == "noisy"
     assert one.filter_is_better_by["auc"].low < -0.005
     assert not one.lost
+
+
+def test_what_could_not_be_measured_is_no_loss():
+    whole, facets = section()
+    marks = {method: {"auc": one["auc"] * np.nan, "ndcg@10": one["ndcg@10"]} for method, one in whole.marks.items()}
+    found = cut(Section("", whole.groups, whole.clusters, marks), facets)
+    assert {tuple(one.means) for one in found} == {("ndcg@10",)}
+    assert not any(one.lost for one in found)

@@ -44,7 +44,7 @@ class Slice:
     @property
     def lost(self) -> bool:
         """Whether the 95 % interval of the AUC lies below WORSE: the filter is worse beyond doubt."""
-        return self.filter_is_better_by["auc"].high < WORSE
+        return "auc" in self.filter_is_better_by and self.filter_is_better_by["auc"].high < WORSE
 
 
 def cut(section: Section, facets: Sequence[Facets], *, seed: int = 0) -> list[Slice]:
@@ -60,7 +60,8 @@ def cut(section: Section, facets: Sequence[Facets], *, seed: int = 0) -> list[Sl
         if readers < FEWEST or rows.tobytes() in seen:
             continue
         seen.add(rows.tobytes())
-        marks = {m: {method: marks[m][rows] for method, marks in section.marks.items()} for m in section.marks[FILTER]}
+        measured = [m for m, values in section.marks[FILTER].items() if not np.isnan(values[rows]).all()]
+        marks = {m: {method: marks[m][rows] for method, marks in section.marks.items()} for m in measured}
         groups, clusters = section.groups[rows], section.clusters[rows]
         rival = {m: best for m, one in marks.items() if (best := best_rival(one, groups)) is not None}
         better = {m: paired_bootstrap(marks[m][FILTER], marks[m][rival[m]], clusters, groups, seed=seed) for m in rival}
