@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from attention_filter import evaluation
+from attention_filter.clicks import Clicks, clicks_before
 from attention_filter.encodings import encode_cached
 from attention_filter.errors import DataError, ModelError
 from attention_filter.evaluation import (
-    Clicks,
     evaluate_mind,
     evaluate_profiles,
     rank_by_readers,
@@ -27,11 +27,18 @@ BASELINES = {
     "random",
     "newest first",
     "popularity",
+    "filter, content only",
+    "matrix factorisation of the log",
+    "keyword rules",
     "BM25 of the statements",
     "TF-IDF + linear SVM per reader",
     "mean of liked embeddings",
+    "similarity-weighted library",
     "logistic regression on embeddings",
+    "RBF-SVM on embeddings",
 }
+OF_LOGS = {"popularity", "filter, content only", "matrix factorisation of the log"}
+OF_STATEMENTS = {"BM25 of the statements", "keyword rules"}
 
 
 class HashedWords:
@@ -156,7 +163,7 @@ def assert_same(left, right):
 def test_mind_is_measured_with_every_baseline_it_has_the_ground_for(mind, encoder):
     seen = []
     report = evaluate_mind(*mind, encoder, progress=lambda *step: seen.append(step)).as_json()
-    assert set(report["baselines"]) == BASELINES - {"BM25 of the statements"}
+    assert set(report["baselines"]) == BASELINES - OF_STATEMENTS
     for result in (report["filter"], *report["baselines"].values()):
         assert set(result) == {"auc", "mrr", "ndcg@5", "ndcg@10"}
         assert all(0 <= value <= 1 for value in result.values())
@@ -168,7 +175,7 @@ def test_mind_is_measured_with_every_baseline_it_has_the_ground_for(mind, encode
 
 def test_profiles_are_measured_per_k_with_and_without_statements(folder, encoder):
     report = evaluate_profiles(folder, encoder).as_json()
-    assert set(report["baselines"]) == BASELINES - {"popularity"}
+    assert set(report["baselines"]) == BASELINES - OF_LOGS
     assert list(report["filter"]["with_statements"]) == ["0", "1", "3", "mean"]
     assert list(report["filter"]["without_statements"]) == ["1", "3", "mean"]
     assert list(report["baselines"]["BM25 of the statements"]) == ["with_statements"]
@@ -183,7 +190,7 @@ def test_an_empty_section_and_baselines_without_ground_are_left_out(folder, enco
     write(folder, [{**item, "published": None} for item in items], lines_of(folder), {})
     report = evaluate_profiles(folder, encoder).as_json()
     assert list(report["filter"]) == ["without_statements"]
-    assert set(report["baselines"]) == BASELINES - {"popularity", "newest first", "BM25 of the statements"}
+    assert set(report["baselines"]) == BASELINES - OF_LOGS - OF_STATEMENTS - {"newest first"}
 
 
 def test_flipping_every_answer_changes_no_score_of_a_profile(folder, encoder):
@@ -259,7 +266,7 @@ def reader_scores(log, encoder, folder):
 def test_a_ranking_trained_on_many_readers_stands_in_rows_of_its_own(mind, encoder, readers):
     report = evaluate_mind(*mind, encoder, readers=readers).as_json()
     names = {"trained readers", "trained readers, content only", "trained readers, online"}
-    assert set(report["baselines"]) == (BASELINES - {"BM25 of the statements"}) | names
+    assert set(report["baselines"]) == BASELINES - OF_STATEMENTS | names
     assert report["baselines"]["trained readers"]["auc"] > 0.8
 
 
@@ -280,6 +287,17 @@ def test_a_ranking_trained_on_another_encoders_vectors_is_refused(mind, encoder,
     encoder.id = "another"
     with pytest.raises(ModelError, match="train it again"):
         evaluate_mind(*mind, encoder, readers=readers)
+
+
+def test_factors_come_from_clicks_before_the_first_test_impression(mind):
+    log = read_mind(*mind)
+    before = clicks_before(log)
+    assert set(before.data) == {1}
+    first = log.train[0]
+    clicked = np.union1d(first.history, first.candidates[first.labels])
+    assert before[[0]].nonzero()[1].tolist() == clicked.tolist()
+    late = tuple(replace(one, time=log.test[-1].time) for one in log.train[10:])
+    assert clicks_before(replace(log, train=log.train[:10] + late)).shape[0] == 10
 
 
 def test_click_rates_are_smoothed_toward_the_overall_rate(mind):

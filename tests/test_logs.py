@@ -110,6 +110,7 @@ def test_a_profiles_folder_is_read(profiles):
     assert (data.items[1].title, data.items[1].lang, data.items[1].published) == ("", "und", None)
     (one,) = data.situations
     assert (one.reader, one.k, one.with_statements, one.interests) == ("r", 1, True, ("cats",))
+    assert one.n_interests == "1"
     assert (one.likes.tolist(), one.candidates.tolist(), one.labels.tolist()) == ([0], [1], [True])
 
 
@@ -118,7 +119,7 @@ def test_dislikes_statements_and_number_of_interests_may_be_empty_null_or_absent
     line = {**LINE, "dislikes": empty, "interests": empty, "n_interests": empty, "statements": empty}
     line = {field: value for field, value in line.items() if value != "absent"}
     (one,) = profiles(lines=[line]).situations
-    assert (one.dislikes.tolist(), one.interests, one.with_statements) == ([], (), False)
+    assert (one.dislikes.tolist(), one.interests, one.with_statements, one.n_interests) == ([], (), False, "")
 
 
 @pytest.mark.parametrize(

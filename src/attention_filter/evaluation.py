@@ -8,17 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 import sklearn.svm  # noqa: F401  loaded before `one_thread_each` looks for what it can limit
 
+from attention_filter.clicks import Clicks, clicks_before
 from attention_filter.encodings import TextEncoder, encode_cached
 from attention_filter.errors import DataError, ModelError
 from attention_filter.logs import (
     ClickLog,
-    Impression,
     LogItem,
     ProfileSet,
     Situation,
@@ -30,7 +29,7 @@ from attention_filter.models.passages import passage
 from attention_filter.models.readers import load_readers
 from attention_filter.personal import baselines
 from attention_filter.personal.background import Background, make_background
-from attention_filter.personal.evaluate import FILTER, Result, Section, measure
+from attention_filter.personal.evaluate import CONTENT, FILTER, READERS, Result, Section, measure
 from attention_filter.personal.features import Counts, Features, Floats, Ints, stack, take
 from attention_filter.personal.feedback import STATEMENT, History, act_weight
 from attention_filter.personal.ranking import make_profile, score
@@ -44,10 +43,8 @@ from attention_filter.words import count_terms
 Progress = Callable[[str, int, int], None]  # what is being done, how much of it is done, of how much
 Scores = dict[str, np.ndarray]  # {method: (n candidates,)}
 
-READERS = "trained readers"  # the ranking that `attention train ranking` made
 CLICK_MEASURES = ("auc", "mrr", "ndcg@5", "ndcg@10")
 PROFILE_MEASURES = ("auc", "ndcg@10")
-PRIOR = 20  # impressions at the overall click rate that each item is taken to have had
 COUNTED = 4_000  # characters of a text whose words are counted
 
 
@@ -82,7 +79,11 @@ def evaluate_profiles(folder: Path, encoder: TextEncoder, *, progress: Progress 
     data = read_profiles(folder)
     texts = encode_items(data.items, encoder, progress)
     said = encode_statements(statements_of(data), texts, encoder)
-    scores = rank_profiles(data, texts, said, encoder.id, progress=progress, seed=seed)
+    return measure_profiles(data, rank_profiles(data, texts, said, encoder.id, progress=progress, seed=seed), seed)
+
+
+def measure_profiles(data: ProfileSet, scores: Sequence[Scores], seed: int = 0) -> Result:
+    """What the scores of each situation are worth, with statements and without."""
     sections = []
     for name, stated in (("with_statements", True), ("without_statements", False)):
         rows = [i for i, situation in enumerate(data.situations) if situation.with_statements is stated]
@@ -161,6 +162,7 @@ class Task:
     dates: np.ndarray  # (n,) in seconds, NaN where unknown
     chance: tuple[int, int]  # the seed of the random ranking
     popularity: np.ndarray | None = None  # (n,) standardised
+    factors: baselines.Factors | None = None  # of the items, as the clicks of many readers have it
 
 
 @one_thread_each()
@@ -173,6 +175,7 @@ def rank_clicks(
     ground = make_ground(model, texts, free, seed)
     none_said = take(texts.counts, np.zeros(0, np.int64))
     clicks = Clicks(log.train, len(log.items))
+    factors = baselines.factorise(clicks_before(log), seed=seed)
     out = []
     for number, impression in enumerate(log.test):
         clicks.count_until(impression.time)
@@ -192,6 +195,7 @@ def rank_clicks(
             dates=clicks.first_seen[rows],
             chance=(seed, number),
             popularity=clicks.popularity(free)[rows],
+            factors=factors,
         )
         out.append(_rank(ground, task))
         if progress:
@@ -265,15 +269,22 @@ def _rank(ground: Ground, task: Task) -> Scores:
     history, candidates = task.history_alone, ground.alone[task.rows]
     # The logs do not say where an item came from: all share one source.
     source = np.zeros(len(candidates), np.int64)
+    own = score(profile, ground.features[task.rows], sources=source, popularity=task.popularity)
+    clicked = np.array(task.history.keys, np.int64)
     given = {
-        FILTER: score(profile, ground.features[task.rows], sources=source, popularity=task.popularity).total,
+        FILTER: own.total,
+        CONTENT: own.total - own.terms["popular"] if task.popularity is not None else None,
         "random": baselines.at_random(task.rows, task.chance),
         "newest first": baselines.newest(task.dates),
         "popularity": task.popularity,
+        "matrix factorisation of the log": task.factors.scores(clicked, task.rows) if task.factors else None,
+        "keyword rules": baselines.keyword_rules(task.statements, task.words),
         "BM25 of the statements": baselines.bm25(ground.bm25, task.statements, task.words),
         "TF-IDF + linear SVM per reader": baselines.linear_svm(history, ground.others, candidates),
         "mean of liked embeddings": baselines.mean_of_likes(history, candidates),
+        "similarity-weighted library": baselines.weighted_library(history, candidates),
         "logistic regression on embeddings": baselines.logistic_regression(history, ground.others, candidates),
+        "RBF-SVM on embeddings": baselines.rbf_svm(history, ground.others, candidates),
     }
     return {method: scores for method, scores in given.items() if scores is not None}
 
@@ -321,32 +332,3 @@ def history_of(situation: Situation, items: Features, interests: Features) -> Hi
         np.repeat([False, False, True], lengths),
         (*likes.tolist(), *dislikes.tolist(), *range(-1, -1 - len(interests), -1)),
     )
-
-
-class Clicks:
-    """What a log of `impressions`, in time order, has shown of n items up to a time that only moves forward."""
-
-    def __init__(self, impressions: Sequence[Impression], n: int) -> None:
-        self._coming = list(reversed(impressions))
-        self._shown, self._clicked = np.zeros(n), np.zeros(n)
-        self._popularity: np.ndarray | None = None
-        self.first_seen = np.full(n, np.inf)  # in seconds; what was never seen is the newest
-
-    def count_until(self, time: datetime) -> None:
-        """Count the impressions before this time."""
-        while self._coming and self._coming[-1].time < time:
-            impression = self._coming.pop()
-            np.add.at(self._shown, impression.candidates, 1)
-            np.add.at(self._clicked, impression.candidates, impression.labels)
-            for rows in (impression.candidates, impression.history):
-                self.first_seen[rows] = np.minimum(self.first_seen[rows], impression.time.timestamp())
-            self._popularity = None
-
-    def popularity(self, background: Ints) -> np.ndarray:
-        """The logarithm of the smoothed click rate, standardised over the background (n,)."""
-        if self._popularity is None:
-            overall = max(self._clicked.sum(), 1) / max(self._shown.sum(), 1)
-            rate = np.log((self._clicked + PRIOR * overall) / (self._shown + PRIOR))
-            known = rate[background]
-            self._popularity = (rate - known.mean()) / (known.std() or 1.0)
-        return self._popularity

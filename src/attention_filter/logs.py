@@ -75,7 +75,8 @@ class ClickLog:
 class Situation:
     """What a reader has said and done so far, and what is to be ranked; `labels` are the answers.
 
-    `k` counts the likes; `with_statements` tells the section it belongs to.
+    `k` counts the likes; `with_statements` tells the section it belongs to; `n_interests` is how many interests the
+    reader has ("2-3"), empty when that is not known.
     """
 
     reader: str
@@ -86,6 +87,7 @@ class Situation:
     dislikes: Rows
     candidates: Rows
     labels: NDArray[np.bool_]
+    n_interests: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +229,7 @@ def _situation(path: Path, number: int, record: Mapping[str, Any], rows: Mapping
         dislikes=disliked,
         candidates=candidates,
         labels=np.array(labels),
+        n_interests=str(record.get("n_interests") or ""),
     )
 
 

@@ -84,8 +84,13 @@ def evaluate_trust(
     trust = trust_profiles(data, texts, said, encoder.id, keep=keep, seed=seed)
     chosen = fall_backs(data, texts, said, encoder.id, progress=progress, seed=seed)
     scores = rank_profiles(data, texts, said, encoder.id, progress=progress, seed=seed)
+    return trust, measure_fall_backs(data, scores, chosen)
+
+
+def measure_fall_backs(data: ProfileSet, scores: Sequence[Scores], chosen: Sequence[str | None]) -> list[FallBack]:
+    """What `fall_backs` chose for each situation, measured on what `rank_profiles` scored."""
     falls = [_fall_back(data, *group, scores, chosen) for group in _groups(data)]
-    return trust, [fall for fall in falls if fall.likes >= fallback.ENOUGH]
+    return [fall for fall in falls if fall.likes >= fallback.ENOUGH]
 
 
 def _fall_back(

@@ -52,3 +52,9 @@ def counts_of(texts):
 @pytest.fixture(scope="session")
 def world():
     return World()
+
+
+@pytest.fixture(scope="session")
+def count():
+    """The term counts of texts."""
+    return counts_of

@@ -21,6 +21,7 @@ K1, B = 1.5, 0.75  # of BM25
 SVM_C = 0.01  # as arxiv-sanity-lite
 STRENGTHS = (10.0, 1.0, 0.1)  # λ = 1 / C that logistic regression chooses from
 BACKGROUND_FOR_SVM, BACKGROUND_FOR_LOGISTIC = 1_000, 200  # more did not help either
+FACTORS, SWEEPS, SHRINK, UNSEEN = 16, 50, 0.06, 0.001  # of the matrix factorisation, Gorse's defaults
 
 Scores = NDArray[np.float64]
 
@@ -79,6 +80,35 @@ def mean_of_likes(history: History, candidates: Features) -> Scores | None:
     return scores
 
 
+def weighted_library(history: History, candidates: Features) -> Scores | None:
+    """The mean cosine with what was liked, later likes weighing more, times ten, as zotero-arxiv-daily does it.
+
+    The i-th latest like (from 0) weighs 1 / (1 + log10(i + 1)), over the sum of all weights. Likes stand in the
+    order in which they were given, statements after them, so that a statement is the latest.
+    """
+    wanted = np.flatnonzero(history.weight > 0)[::-1]  # the latest first
+    if not len(wanted):
+        return None
+    decay = 1 / (1 + np.log10(np.arange(len(wanted)) + 1))
+    library = (decay / decay.sum()) @ history.features.meaning[wanted].astype(np.float64)
+    scores: Scores = 10 * (candidates.meaning @ library)
+    return scores
+
+
+def keyword_rules(statements: Counts, candidates: Counts) -> Scores | None:
+    """How many words of the statements a text has, each word one rule, like the classifiers of NewsBlur.
+
+    There a story with any liked word is +1; to count the words orders the stories that would tie. The text counts
+    as the title does (its "text classifiers"). Dislikes of authors, tags and feeds: the profiles have none.
+    """
+    rules = np.unique(statements.terms)
+    if not len(rules):
+        return None
+    texts = np.repeat(np.arange(len(candidates.start) - 1), np.diff(candidates.start))
+    matched = np.isin(candidates.terms, rules)
+    return np.bincount(texts[matched], minlength=len(candidates.start) - 1).astype(np.float64)
+
+
 def linear_svm(history: History, others: Features, candidates: Features) -> Scores | None:
     """TF-IDF and a linear support vector machine for this reader alone, as arxiv-sanity-lite does it."""
     weights = svm_weights(history, others)
@@ -101,6 +131,20 @@ def svm_weights(history: History, others: Features) -> np.ndarray | None:
     return weights
 
 
+def rbf_svm(history: History, others: Features, candidates: Features) -> Scores | None:
+    """A support vector machine with a Gaussian kernel on meaning, both classes weighing the same.
+
+    Scikit-learn's SVC as it comes (C = 1, γ = 1 / (d · variance)), the distance to its border as the score.
+    """
+    examples, wanted = _examples(history, others[:BACKGROUND_FOR_SVM])
+    if wanted.all() or not wanted.any():
+        return None
+    from sklearn.svm import SVC
+
+    machine = SVC(kernel="rbf", class_weight="balanced").fit(examples.meaning, wanted)
+    return np.asarray(machine.decision_function(candidates.meaning), np.float64)
+
+
 def logistic_regression(history: History, others: Features, candidates: Features) -> Scores | None:
     """Logistic regression on meaning, both classes weighing the same, λ by leave-one-out.
 
@@ -121,6 +165,57 @@ def logistic_regression(history: History, others: Features, candidates: Features
             best, least = dual, loss
     scores: Scores = candidates.meaning @ (rows.T @ best)
     return scores
+
+
+@dataclass(frozen=True)
+class Factors:
+    """What many readers' clicks say of n items: `items` (n, FACTORS), zero for an item that nobody clicked."""
+
+    items: np.ndarray
+
+    def scores(self, past: np.ndarray, candidates: np.ndarray) -> Scores | None:
+        """Scores (m,) of the `candidates` (m,), rows of items, for a reader who clicked on the rows `past`.
+
+        None when none of both is known: then there is nothing to tell them apart by.
+        """
+        known = np.any(self.items != 0, axis=1)
+        if not known[past].any() or not known[candidates].any():
+            return None
+        return np.asarray(self.items[candidates] @ _fold_in(self.items[past], _everyone(self.items)), np.float64)
+
+
+def factorise(clicks: sparse.csr_array, *, seed: int = 0) -> Factors:
+    """Matrix factorisation of `clicks` (readers, items), 1 where a reader clicked, as Gorse's ALS has it.
+
+    The least of Σ_clicked (1 − p·q)² + UNSEEN Σ_others (p·q)² + SHRINK (Σ p² + Σ q²) (He et al. 2016, "Fast matrix
+    factorization for online recommendation with implicit feedback", eq. 3, all items alike), by SWEEPS of exact
+    alternating least squares (Hu, Koren & Volinsky 2008). An item that nobody clicked has no factors: it gets 0, as
+    from Gorse.
+    """
+    by_item = sparse.csr_array(clicks.T)
+    rng = np.random.default_rng(seed)
+    items = 0.1 * rng.normal(size=(clicks.shape[1], FACTORS)) * (np.diff(by_item.indptr) > 0)[:, None]
+    for _ in range(SWEEPS):
+        readers = _solve(clicks, items)
+        items = _solve(by_item, readers)
+    return Factors(items)
+
+
+def _solve(clicks: sparse.csr_array, others: np.ndarray) -> np.ndarray:
+    """The best factors (rows, FACTORS) of each row, given those of the columns."""
+    everyone, out = _everyone(others), np.zeros((clicks.shape[0], FACTORS))
+    for row in np.flatnonzero(np.diff(clicks.indptr)):
+        out[row] = _fold_in(others[clicks.indices[clicks.indptr[row] : clicks.indptr[row + 1]]], everyone)
+    return out
+
+
+def _everyone(others: np.ndarray) -> np.ndarray:
+    return np.asarray(UNSEEN * others.T @ others + SHRINK * np.eye(FACTORS))
+
+
+def _fold_in(clicked: np.ndarray, everyone: np.ndarray) -> np.ndarray:
+    factors: np.ndarray = np.linalg.solve(everyone + (1 - UNSEEN) * clicked.T @ clicked, clicked.sum(0))
+    return factors
 
 
 def _examples(history: History, others: Features) -> tuple[Features, np.ndarray]:

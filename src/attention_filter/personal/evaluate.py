@@ -16,6 +16,8 @@ import numpy as np
 Means = dict[str, float | None]  # {measure: mean}, None where nothing could be measured
 
 FILTER = "filter"  # the name of the ranking under test
+CONTENT = "filter, content only"  # the same without popularity
+READERS = "trained readers"  # the ranking that `attention train ranking` made
 ROUNDS = 1_000  # of the bootstrap
 
 
