@@ -71,12 +71,13 @@ def test_a_wrong_sense_lowers_an_item_and_why_says_so_in_numbers_that_add_up(att
     assert "Mercury (stars), not Mercury (planet)" in out
 
 
-def test_chinese_names_are_found_without_word_borders_and_named_in_read(attention, mine, id_of):
-    listed = attention("read", "--json").json["items"]
-    reasons = {item["id"]: {r["term"]: r for r in item["reasons"]} for item in listed}
-    assert reasons[id_of("钠离子")]["knowledge"]["value"] == pytest.approx(0.5)
-    assert reasons[id_of("钠离子")]["knowledge"]["detail"] == "储能: 储能, 电池"
-    assert reasons[id_of("leek")].get("knowledge", {"value": 0})["value"] == 0
+def test_chinese_names_are_found_without_word_borders_and_named_in_the_reasons(attention, mine, id_of):
+    told = attention("why", id_of("钠离子"), "--json", "--no-words").json
+    reason = next(one for one in told["reasons"] if one["term"] == "knowledge")
+    assert reason["value"] == pytest.approx(0.5)
+    assert reason["detail"] == "储能: 储能, 电池"
+    leek = attention("why", id_of("leek"), "--json", "--no-words").json
+    assert leek["concepts"] == []
 
 
 def test_an_interest_gives_the_care_and_a_counterfactual_takes_it_away(attention, news, id_of, tmp_path):

@@ -107,8 +107,7 @@ def replay(
 ) -> Replay:
     """Predict the `chosen` acts, which are likes, each from what came before it; with `progress(done, total)`."""
     rng = np.random.default_rng(seed)
-    never = np.setdiff1d(np.arange(len(pool.came)), acts.rows[acts.weight > 0])
-    others = pool.features[np.sort(rng.permutation(never)[: baselines.BACKGROUND_FOR_SVM])]
+    others = background.sample  # never the pool: a machine that has seen its rivals as unwanted knows the answer
     index = keyword_index(background, mean_length(pool.counts))
     judged = _judged_with(pool, acts, chosen, len(chosen) / max((acts.weight > 0).sum(), 1), rng)
     steps = []
