@@ -54,6 +54,10 @@ class Store:
         self._engine = engine
         self._writing_engine = sqlite.begin_writing(engine)
 
+    def for_reader(self, reader: str) -> Store:
+        """The same database as another reader sees it; it shares the connections, so only one of the two is closed."""
+        return Store(self._engine, self.path, reader)
+
     def close(self) -> None:
         self._engine.dispose()
 
