@@ -9,6 +9,7 @@ def test_x(place):
 import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,12 @@ from attention_filter.store.secrets import INVITATION
 from attention_filter.store.store import Store, open_store
 
 PASSWORD = "correct horse"
+
+
+@cache
+def hashed() -> str:
+    """The hash of PASSWORD: argon2 is slow on purpose, so the tests make it once."""
+    return hash_password(PASSWORD)
 
 
 class Clock:
@@ -60,13 +67,13 @@ class Place:
         now = self.clock()
         owner = next(iter(self.accounts.all()), None)
         invitation = self.accounts.make_secret(owner.reader, INVITATION, name, now=now) if owner else None
-        return self.accounts.create(name, hash_password(PASSWORD), adopt="me", invitation=invitation, now=now)
+        return self.accounts.create(name, hashed(), adopt="me", invitation=invitation, now=now)
 
-    def member(self, name: str, **said: str) -> TestClient:
+    def member(self, name: str) -> TestClient:
         """A browser that is signed in to a new account."""
-        self.account(name)
-        browser = self.browser(**said)
-        assert browser.post("/sign-in", data={"name": name, "password": PASSWORD}).status_code == 303
+        token = self.accounts.start_session(self.account(name).id, self.clock())
+        browser = self.browser()
+        browser.cookies.set("attention-session", token, domain="localhost.local")  # what cookie jars call localhost
         return browser
 
 
