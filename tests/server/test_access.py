@@ -18,7 +18,7 @@ def cookie_of(answer: Any) -> str:
 
 
 def test_on_ones_own_machine_nobody_signs_in_while_there_is_no_account(place: Any) -> None:
-    place.store.add_interest("bees", 1.0, place.clock())
+    assert not place.access.needs_setup_code
     assert place.browser().get("/").status_code == 200
     assert place.browser().get("/account").headers["Location"] == "/setup"
 
@@ -40,6 +40,7 @@ def test_where_others_can_reach_it_the_first_account_needs_the_code_from_the_ter
     place_with: MakePlace, settings: dict[str, Any]
 ) -> None:
     place = place_with(**settings)
+    assert place.access.needs_setup_code
     browser = place.browser("http://a.example", "192.0.2.1")
     assert browser.get("/").headers["Location"] == "/setup?next=/"
     form = {"name": "Anna", "password": PASSWORD}
@@ -48,6 +49,7 @@ def test_where_others_can_reach_it_the_first_account_needs_the_code_from_the_ter
     assert not place.accounts.any()
     assert browser.post("/setup", data=form | {"code": f" {place.access.setup_code.upper()} "}).status_code == 303
     assert place.accounts.any()
+    assert not place.access.needs_setup_code
 
 
 def test_the_code_cannot_be_guessed_in_many_tries(place_with: MakePlace) -> None:
@@ -89,7 +91,12 @@ def test_fragments_and_programs_get_a_401(place: Any) -> None:
 )  # fmt: skip
 def test_nobody_is_led_to_another_site(place: Any, evil: str) -> None:
     assert local_path(evil) == "/"
-    place.account("anna")
+
+
+@pytest.mark.parametrize("evil", ["//evil.example", "/\\evil.example", "https://evil.example"])
+def test_no_page_leads_to_another_site(place: Any, evil: str) -> None:
+    browser = place.member("anna")
+    assert browser.get("/sign-in", params={"next": evil}).headers["Location"] == "/"
     answer = place.browser().post("/sign-in", data={"name": "anna", "password": PASSWORD, "next": evil})
     assert answer.headers["Location"] == "/"
 

@@ -57,18 +57,23 @@ class Access:
         self.challenges: Pending[int] = Pending()  # of passkeys: the account that registers one, or NOBODY to sign in
         self.flows: Pending[Flow] = Pending(timedelta(minutes=10))  # of OpenID Connect, by state
         self._reader = reader
-        self._at_home = is_loopback(settings.host) and self.rules.names <= LOOPBACK_NAMES
+        # A proxy would make the whole world look as if it sat at this machine.
+        proxied = bool(self.rules.proxies) or not self.rules.names <= LOOPBACK_NAMES
+        self._may_be_open = is_loopback(settings.host) and not proxied
         self._addresses = RateLimit(burst=20, every=15)
         self._names = RateLimit(burst=10, every=30)
 
     def is_open(self, request: Request) -> bool:
         """Whether whoever asks sits at this machine and there is nobody yet to be told apart from.
 
-        A proxy on this machine would make the whole world look like that, so a request that was passed on, or a
-        server that goes by other names, never counts.
+        A request that was passed on, or a server that goes by other names, never counts.
         """
-        at_home = self._at_home and not self.settings.trusted_proxies and not request.state.forwarded
-        return at_home and not self.accounts.any()
+        return self._may_be_open and not request.state.forwarded and not self.accounts.any()
+
+    @property
+    def needs_setup_code(self) -> bool:
+        """Whether whoever starts this server has to be told the code with which the first account is made."""
+        return not self._may_be_open and not self.accounts.any()
 
     def who(self, request: Request) -> Visitor | None:
         """The visitor, by session, by the proxy's word or as the one person at this machine."""
