@@ -114,8 +114,9 @@ def test_a_page_never_sees_more_of_a_body_than_the_limit() -> None:
     seen: list[int] = []
 
     async def page(scope: Any, receive: Any, send: Any) -> None:
-        while (message := await receive())["type"] == "http.request":
-            seen.append(len(message["body"]))
+        for _ in range(10):  # it never ends by itself
+            message = await receive()
+            seen.append(len(message.get("body", b"")))
 
     async def visit() -> list[Any]:
         answers: list[Any] = []

@@ -25,7 +25,7 @@ from attention_filter.server.access import (
 )
 from attention_filter.server.site import render, site
 from attention_filter.store.accounts import Account
-from attention_filter.store.secrets import INVITATION
+from attention_filter.store.secrets import INVITATION, hash_of
 
 INVITED_FOR = timedelta(days=7)
 
@@ -306,6 +306,7 @@ def _account_page(
         link=link,
         shortest=passwords.SHORTEST,
         sessions=here.accounts.sessions(account.id, now),
+        this=hash_of(request.cookies.get(cookie_name(request), "")),
         passkeys=here.accounts.passkeys(account.id),
         passkeys_work=passkeys_work(request),
         identities=here.accounts.identities(account.id),
