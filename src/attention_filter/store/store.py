@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from attention_filter.errors import UsageError
 from attention_filter.store import backup, batches, feedback, items, readers, search, sources, sqlite, vectors
 from attention_filter.store.batches import Batch
 from attention_filter.store.items import Added
+from attention_filter.store.jobs import Jobs
 from attention_filter.store.migrate import migrate
 from attention_filter.store.search import Hit
 from attention_filter.types import Entry, Feedback, Interest, Item, Rule, Sign, Source, SourceKind
@@ -53,6 +55,15 @@ class Store:
         self.reader = reader
         self._engine = engine
         self._writing_engine = sqlite.begin_writing(engine)
+
+    def for_reader(self, reader: str) -> Store:
+        """The same database as another reader sees it; it shares the connections, so only one of the two is closed."""
+        return Store(self._engine, self.path, reader)
+
+    @cached_property
+    def jobs(self) -> Jobs:
+        """What is done in the background, for all readers of this database."""
+        return Jobs(self._engine, self.path)
 
     def close(self) -> None:
         self._engine.dispose()
