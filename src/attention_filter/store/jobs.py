@@ -38,7 +38,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One piece of work. `done` of `total` steps of `what` are behind it; `run_at` is when it starts at the earliest."""
+    """One piece of work. `done` of `total` steps of `what` are behind it; `run_at`: not before."""
 
     id: int
     kind: str
