@@ -66,10 +66,18 @@ def silent(what: str, done: int, total: int) -> None:
 class Filter:
     """A reader's whole filter. Reading and ranking never load the encoder; adding and fetching do."""
 
-    def __init__(self, store: Store, settings: Settings, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        clock: Callable[[], datetime],
+        encoder: Callable[[], Encoder] | None = None,
+    ) -> None:
+        """`encoder` gives the model when filters share one; otherwise each loads its own on first use."""
         self.store = store
         self.settings = settings
         self.clock = clock
+        self._shared = encoder
 
     def __enter__(self) -> Self:
         return self
@@ -80,6 +88,8 @@ class Filter:
     @cached_property
     def encoder(self) -> Encoder:
         """The model that `settings.model` names, loaded on first use."""
+        if self._shared is not None:
+            return self._shared()
         from attention_filter.models.encoder import load_encoder
 
         return load_encoder(self.settings.model)

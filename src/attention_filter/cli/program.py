@@ -21,6 +21,7 @@ from attention_filter.cli import (
     profile,
     quotas,
     reading,
+    serve,
     sources,
     train,
     tray,
@@ -85,6 +86,7 @@ app.command("demo", rich_help_panel=reading.PANEL)(demonstration.demo)
 app.command("read", rich_help_panel=reading.PANEL)(reading.read)
 app.command("show", rich_help_panel=reading.PANEL)(reading.show)
 app.command("why", rich_help_panel=reading.PANEL)(reading.why)
+app.command("serve", rich_help_panel=reading.PANEL)(serve.serve)
 app.add_typer(tray.group, name="tray", rich_help_panel=reading.PANEL)
 app.command("search", rich_help_panel=reading.PANEL)(reading.search)
 app.command("digest", rich_help_panel=reading.PANEL)(reading.digest)
