@@ -142,6 +142,16 @@ class Store:
         with self._read() as (connection, reader):
             return sources.due(connection, reader, now)
 
+    def due_everywhere(self, now: datetime) -> list[tuple[str, int]]:
+        """(name of a reader who follows it, id) of each source that is due for any reader, each source once."""
+        with self._read() as (connection, _):
+            return sources.due_everywhere(connection, now)
+
+    def followers(self, ids: Sequence[int]) -> list[str]:
+        """The names of all readers who follow one of the sources."""
+        with self._read() as (connection, _):
+            return sources.followers(connection, ids)
+
     def record_success(
         self,
         id_: int,
