@@ -17,6 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from attention_filter.app import Filter
 from attention_filter.server.access import Visitor, visitor
 from attention_filter.server.language import Language, language, languages, wanted_by
+from attention_filter.server.shelf import Shelf
 from attention_filter.settings import Settings
 from attention_filter.store.store import Store
 
@@ -72,6 +73,7 @@ class Site:
         self.settings = settings
         self.reader = reader
         self.clock = clock
+        self.shelf = Shelf(settings, clock)
         self._loading = Lock()
         self.templates = Environment(
             loader=PackageLoader("attention_filter.server"),

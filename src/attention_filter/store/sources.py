@@ -92,6 +92,11 @@ def followers(connection: sa.Connection, ids: Sequence[int]) -> list[str]:
     return list(connection.scalars(sa.select(readers.c.name).where(readers.c.id.in_(mine)).order_by(readers.c.name)))
 
 
+def last_fetch(connection: sa.Connection) -> datetime | None:
+    """When any source was last asked."""
+    return moment_or_none(connection.scalar(sa.select(sa.func.max(sources.c.last_fetched))))
+
+
 def unsubscribe(connection: sa.Connection, reader: int, id_: int) -> None:
     """Follow the source no longer. Its items stay stored; those the reader acted on stay visible to them."""
     one(connection, reader, id_)
