@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import sqlalchemy as sa
 
 from attention_filter.errors import UsageError
-from attention_filter.store import backup, batches, feedback, items, readers, search, sources, sqlite, vectors
+from attention_filter.store import (
+    backup,
+    batches,
+    feedback,
+    glances,
+    items,
+    readers,
+    search,
+    sources,
+    sqlite,
+    vectors,
+)
 from attention_filter.store.batches import Batch
+from attention_filter.store.glances import Glance, Marks, Outline
 from attention_filter.store.items import Added
+from attention_filter.store.jobs import Jobs
 from attention_filter.store.migrate import migrate
 from attention_filter.store.search import Hit
 from attention_filter.types import Entry, Feedback, Interest, Item, Rule, Sign, Source, SourceKind
@@ -57,6 +71,11 @@ class Store:
     def for_reader(self, reader: str) -> Store:
         """The same database as another reader sees it; it shares the connections, so only one of the two is closed."""
         return Store(self._engine, self.path, reader)
+
+    @cached_property
+    def jobs(self) -> Jobs:
+        """What is done in the background, for all readers of this database."""
+        return Jobs(self._engine, self.path)
 
     def close(self) -> None:
         self._engine.dispose()
@@ -223,6 +242,26 @@ class Store:
                 batch = batches.load(connection, part, model)
             yield batch  # outside the transaction: the caller may take its time
 
+    def glances(self, ids: Sequence[int]) -> list[Glance]:
+        """What a list shows of the items, in the order of `ids`, as far as the reader may still see them."""
+        with self._read() as (connection, reader):
+            return glances.glances(connection, reader, ids)
+
+    def outline(self, now: datetime) -> Outline:
+        """The whole stream, read or not, as ids, sources, dates and languages, the newest first."""
+        with self._read() as (connection, reader):
+            return glances.outline(connection, reader, now)
+
+    def marks(self, states: Sequence[str]) -> Marks:
+        """What a ranking made now depends on; cheap. `states` name the states that it depends on."""
+        with self._read() as (connection, reader):
+            return glances.marks(connection, reader, states)
+
+    def newer(self, than: int) -> int:
+        """How many items of the reader's sources have an id above `than`."""
+        with self._read() as (connection, reader):
+            return glances.newer(connection, reader, than)
+
     def batch_of(self, ids: Sequence[int], model: str) -> Batch:
         """The same arrays for given items, in that order; UsageError when one is not the reader's."""
         with self._read() as (connection, reader):
@@ -310,6 +349,11 @@ class Store:
         with self._read() as (connection, reader):
             return feedback.all_of(connection, reader)
 
+    def acts(self) -> dict[int, Sign]:
+        """{item: the act that counts}, without what was undone."""
+        with self._read() as (connection, reader):
+            return glances.effective_acts(connection, reader)
+
     # Interests, rules, state
 
     def add_interest(self, text: str, weight: float, now: datetime) -> Interest:
@@ -349,6 +393,12 @@ class Store:
     def put_state(self, name: str, data: bytes) -> None:
         with self._write() as (connection, reader):
             readers.put_state(connection, reader, name, data)
+
+    def put_states(self, named: Mapping[str, bytes]) -> None:
+        """Keep several at once: all or none."""
+        with self._write() as (connection, reader):
+            for name, data in named.items():
+                readers.put_state(connection, reader, name, data)
 
     # The reader and the database
 
