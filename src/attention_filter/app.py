@@ -222,10 +222,9 @@ class Filter:
 
     # Feedback
 
-    def act(self, ids: Sequence[int], sign: Sign) -> list[Feedback]:
-        """Record what the reader did; all ids are checked before the first is recorded."""
-        self.store.items(ids)
-        done = [self.store.add_feedback(item, sign, self.clock()) for item in ids]
+    def act(self, ids: Sequence[int], sign: Sign, at: datetime | None = None) -> list[Feedback]:
+        """Record what the reader did now (or `at`, to join acts of that moment); with a wrong id nothing is recorded."""
+        done = self.store.add_acts(ids, sign, at or self.clock())
         if not learned.has_scale(self.store):
             learned.freeze_scale(self.store, self.clock())
         return done
@@ -233,6 +232,14 @@ class Filter:
     def undo(self) -> Feedback | None:
         """Take back the last act."""
         return self.store.undo(self.clock())
+
+    def undo_together(self) -> list[Feedback]:
+        """Take back the last act, and with it all that was done at the same moment by one call of `act`."""
+        return self.store.undo_together(self.clock())
+
+    def take_back(self, acts: Sequence[int]) -> list[Feedback]:
+        """Take back these acts, by the ids that `act` gave them."""
+        return self.store.take_back(acts, self.clock())
 
     # Interests and rules
 

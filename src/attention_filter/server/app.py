@@ -18,8 +18,9 @@ from starlette.exceptions import HTTPException
 from attention_filter import __version__
 from attention_filter.errors import AttentionError, StoreError, UsageError
 from attention_filter.server import live, watch
-from attention_filter.server.pages import stream
+from attention_filter.server.pages import acts, stream
 from attention_filter.server.site import Site, render
+from attention_filter.server.work import ask
 from attention_filter.server.worker import WorkerProcess
 from attention_filter.settings import Settings
 from attention_filter.store.store import open_store
@@ -45,11 +46,13 @@ def create_app(
     app.state.site = here
     app.state.live = live.Live(here.store, clock)
     app.state.worker = WorkerProcess(settings) if worker else None
+    if worker:
+        here.shelf.renew = lambda store: ask(store, "rank", store.reader, clock())
     app.state.registry = CollectorRegistry()
     app.state.registry.register(watch.Stored(here.store, clock))
     app.add_middleware(watch.Watch, registry=app.state.registry)
     app.mount("/static", StaticFiles(directory=str(files(__package__) / "static")), name="static")
-    for page in (stream, live, watch):
+    for page in (stream, acts, live, watch):
         app.include_router(page.router)
     app.exception_handler(AttentionError)(_failed)
     app.exception_handler(HTTPException)(_refused)

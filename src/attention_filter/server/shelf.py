@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from threading import Lock
 
 from attention_filter import standing
-from attention_filter.server.work import ask
 from attention_filter.settings import Settings
 from attention_filter.standing import Standing
 from attention_filter.store.store import Store
@@ -20,18 +19,17 @@ UNRANKED = timedelta(seconds=3)  # that a list is shown newest first before it i
 class Shelf:
     """The latest standing of each reader, read from the store when another process has made a new one."""
 
-    def __init__(self, settings: Settings, clock: Callable[[], datetime]) -> None:
-        self._settings, self._clock = settings, clock
+    def __init__(self, settings: Settings, clock: Callable[[], datetime], renew: Callable[[Store], object]) -> None:
+        """`renew` makes a new standing of a store's reader, or asks somebody to."""
+        self._settings, self._clock, self.renew = settings, clock, renew
         self._standings: OrderedDict[str, Standing] = OrderedDict()
         self._lock = Lock()
 
     def look(self, store: Store) -> Standing:
-        """The reader's latest standing; when it is stale, a new one is asked for, and it is shown for now."""
-        now = self.latest(store)
-        head = now.head if now.head.stamp else None
-        if standing.is_stale(store, self._settings, head, self._clock()):
-            ask(store, "rank", store.reader, self._clock())
-        return now
+        """The reader's latest standing. When it is stale, a new one is asked for, and this one is shown meanwhile."""
+        if standing.is_stale(store, self._settings, standing.kept_head(store), self._clock()):
+            self.renew(store)
+        return self.latest(store)
 
     def latest(self, store: Store) -> Standing:
         """The reader's latest standing; the newest first as long as nothing was ranked."""

@@ -322,6 +322,38 @@ class Store:
         with self._write() as (connection, reader):
             return feedback.add(connection, reader, item_id, sign, at)
 
+    def add_acts(self, ids: Sequence[int], sign: Sign, at: datetime) -> list[Feedback]:
+        """The same act on several items, in one transaction and at one moment."""
+        with self._write() as (connection, reader):
+            return feedback.add_all(connection, reader, ids, sign, at)
+
+    def acts_on(self, ids: Sequence[int]) -> list[Feedback]:
+        """All acts on these items that are not undone, oldest first."""
+        with self._read() as (connection, reader):
+            return [act for part in items.chunks(ids, 1000) for act in feedback.on(connection, reader, part)]
+
+    def acted(self, sign: Sign) -> list[int]:
+        """The ids of items on which such an act stands, the latest first, whatever was done with them since."""
+        with self._read() as (connection, reader):
+            return feedback.with_sign(connection, reader, sign)
+
+    def liked(self, source: int, authors: Sequence[str]) -> dict[str | None, tuple[int, int]]:
+        """{None for the source, or an author: (items liked or saved, items acted on)}."""
+        with self._read() as (connection, reader):
+            return feedback.liked(connection, reader, source, authors)
+
+    def take_back(self, acts: Sequence[int], at: datetime) -> list[Feedback]:
+        """Undo these acts, as far as they are the reader's and still stand; returns those."""
+        with self._write() as (connection, reader):
+            return [
+                act for part in items.chunks(acts, 1000) for act in feedback.take_back(connection, reader, part, at)
+            ]
+
+    def undo_together(self, at: datetime) -> list[Feedback]:
+        """Take back all that was done at the moment of the last act: one act, or a batch such as `add_acts` makes."""
+        with self._write() as (connection, reader):
+            return feedback.take_back(connection, reader, feedback.last_together(connection, reader), at)
+
     def undo(self, at: datetime) -> Feedback | None:
         """Take back the last act that is not undone; returns it, or None. The undo is recorded, too."""
         with self._write() as (connection, reader):
