@@ -63,6 +63,7 @@ def _show(request: Request, mine: Filter, lane: str, usual_order: str) -> HTMLRe
         "stream.html",
         **rows,
         start=start,
+        standing=standing.head.id,
         lanes=_lanes(mine, standing, choice),
         facets=lanes.facets(mine, standing, choice),
         unread=_unread(mine, standing),

@@ -134,6 +134,14 @@
     document.title = left > 0 ? `(${left}) ${title}` : title;
   }
 
+  // --- Live news: a ranking that stands by now, items that came ---------------------------------------------------
+  if (list?.dataset.standing) {
+    const news = new EventSource("/events");
+    news.addEventListener("ranked", (event) => { one("#fresh").hidden = JSON.parse(event.data).standing === list.dataset.standing; });
+    news.addEventListener("items", () => { one("#came").hidden = false; });
+    addEventListener("pagehide", () => news.close());
+  }
+
   remember();
   watch();
   if ("serviceWorker" in navigator && isSecureContext) navigator.serviceWorker.register("/sw.js").catch(() => {});
