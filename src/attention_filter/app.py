@@ -200,10 +200,13 @@ class Filter:
         """The given items with their scores and reasons, read or unread."""
         return listing.rank_items(self._reading(), ids)
 
-    def why(self, item_id: int, *, with_words: bool = True) -> why.Explanation:
-        """Everything about one item's score. The words need the encoder, which takes a second to load."""
+    def why(self, item_id: int, *, with_words: bool = True, with_own_act: bool = True) -> why.Explanation:
+        """Everything about one item's score. The words need the encoder, which takes a second to load.
+
+        Without its own act, an item that was read or liked is explained as it was before: not by itself.
+        """
         self.store.item(item_id)
-        now = self._reading()
+        now = self._reading() if with_own_act else why.without(self._reading(), item_id)
         encoder = self.encoder if with_words and now.model and len(now.profile.history) else None
         return why.explain_item(now, item_id, encoder)
 

@@ -87,6 +87,8 @@ class Done:
 
     def has(self, sign: str) -> bool:
         """Whether pressing this button would take something back."""
+        if sign == Sign.READ:
+            return self.acted
         return self.saved if sign == Sign.SAVE else self.opinion == sign
 
 

@@ -37,6 +37,8 @@ UNDID = {
     Sign.DISLIKE: "No longer disliked: “{title}”",
     Sign.SAVE: "No longer saved: “{title}”",
     Sign.HIDE: "No longer hidden: “{title}”",
+    Sign.READ: "No longer read: “{title}”",
+    Sign.SKIP: "No longer skipped: “{title}”",
 }
 CARRIED = {
     Sign.LIKE: "you liked “{title}”",

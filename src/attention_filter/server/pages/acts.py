@@ -24,7 +24,8 @@ def act(request: Request, mine: Mine, item: int, sign: Annotated[Sign, Form()]) 
     done = lanes.done_with(mine.store.acts_on([item])).get(item, lanes.Done())
     if done.has(sign):
         # Of the opinions all go, so that taking back a like never uncovers a dislike from before.
-        group = lanes.OPINIONS if sign in lanes.OPINIONS else (sign,)
+        groups = (lanes.OPINIONS, (Sign.READ, Sign.SKIP), (Sign.SAVE,))
+        group = next(one for one in groups if sign in one)
         mine.take_back([one.id for one in mine.store.acts_on([item]) if one.sign in group])
         again = {"undo_at": f"/item/{item}/act", "undo_with": {"sign": sign}}
         return _answer(request, mine, [item], wording.UNDID[sign], {"title": title}, again)
