@@ -147,7 +147,8 @@ def _add_reader(
         mine.add_feedback(item, Sign.SKIP, now)
     # What is usual is learned once and copied: it takes seconds for each reader, and costs the same to read.
     states = {name: everybody.get_state(name) or b"" for name in (learned.MODEL, learned.BACKGROUND)}
-    mine.put_states(states | {MODEL_SETTING: SETTING.encode()})
+    decided = json.dumps({"method": None, "acts": 2 * LIKES}).encode()  # that no simple ranking knows them better
+    mine.put_states(states | {MODEL_SETTING: SETTING.encode(), learned.FALLBACK: decided})
     learned.freeze_scale(mine, now)
 
 
@@ -369,7 +370,7 @@ def main() -> None:
                 out["jobs"] = {
                     f"{k} {s}": n for k, s, n in db.execute("SELECT kind, state, count(*) FROM jobs GROUP BY 1, 2")
                 }
-                out["new_items"] = db.execute("SELECT count(*) FROM items WHERE guid >= 'g1000000'").fetchone()[0]
+                out["new_items"] = db.execute("SELECT count(*) FROM items WHERE length(guid) > 8").fetchone()[0]
         finally:
             process.terminate()
             process.wait()

@@ -105,7 +105,7 @@ def rank(work: Work) -> None:
     work.progress("Ranking", 0, 1)
     standing.refresh(mine, work.settings, now)
     if learned.is_due(mine):
-        ask(work.store, "reconsider", work.job.reader, work.clock())
+        ask(work.store, "reconsider", work.job.reader, work.clock(), AHEAD)
 
 
 def reconsider(work: Work) -> None:
