@@ -102,7 +102,8 @@ def fill(url: str, model: str, items: int, readers: int, follow: float, seed: in
         source_of = _add_items(store, world, model, items, now)
         popularity = 1 / np.sqrt(np.arange(1, SOURCES + 1))
         count = max(int(follow * SOURCES), 1)
-        learned.refresh_background(store, model)
+        learned.refresh_background(store, model, now)
+        learned.see_in_context(store, lambda what, done, total: None)
         for number in range(readers):
             mine = store.for_reader(f"reader{number}")
             chosen = np.argsort(-popularity * world.rng.random(SOURCES))[:count]
@@ -145,10 +146,13 @@ def _add_reader(
         mine.add_feedback(item, Sign.LIKE, now)
     for item in world.rng.choice(visible[:, 0], min(LIKES, len(visible)), replace=False).tolist():
         mine.add_feedback(item, Sign.SKIP, now)
-    # What is usual is learned once and copied: it takes seconds for each reader, and costs the same to read.
-    states = {name: everybody.get_state(name) or b"" for name in (learned.MODEL, learned.BACKGROUND)}
+    known = everybody.background()
+    if known is not None:
+        mine.keep_background(
+            known
+        )  # learned once for all: it takes seconds for each reader, and costs the same to read
     decided = json.dumps({"method": None, "acts": 2 * LIKES}).encode()  # that no simple ranking knows them better
-    mine.put_states(states | {MODEL_SETTING: SETTING.encode(), learned.FALLBACK: decided})
+    mine.put_states({MODEL_SETTING: SETTING.encode(), learned.FALLBACK: decided})
     learned.freeze_scale(mine, now)
 
 
