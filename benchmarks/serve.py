@@ -299,6 +299,7 @@ def measure(port: int, readers: int, seconds: float) -> dict[str, object]:
         "routes": {
             name: {"n": len(times)} | {f"p{p}_ms": 1000 * float(np.percentile(times, p)) for p in (50, 95, 99)}
             for name, times in took.items()
+            if times
         },
         "failed": sorted(failed),
         "closed_loop_per_second": finished / 10,

@@ -288,7 +288,7 @@ def kept(store: Store) -> Standing | None:
             places = json.loads(file["listed"].tobytes())
             listed = tuple(Place(one["item"], tuple(one["story"]), one["moved"], one["held_back"]) for one in places)
             return Standing(unpacked(file["head"].tobytes()), listed, **{name: file[name] for name in _ARRAYS})
-    except (KeyError, ValueError, TypeError, BadZipFile):
+    except (KeyError, ValueError, TypeError, EOFError, BadZipFile):
         return None  # it can be made again
 
 
