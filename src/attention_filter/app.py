@@ -125,22 +125,23 @@ class Filter:
         if sources is None:
             sources = [s for s in self.store.sources() if not s.muted] if every else self.store.due_sources(now)
         done = intake.fetch(self.store, self.settings, sources, now, progress)
-        self.understand(progress=progress, changed=any(one.new or one.changed for one in done))
+        self.understand(progress=progress)
         return done
 
-    def understand(self, *, progress: Progress = silent, changed: bool = False) -> int:
-        """Encode what is not encoded yet and learn the background anew; returns how many items were encoded."""
+    def understand(self, *, progress: Progress = silent, limit: int | None = None) -> int:
+        """Encode what is not encoded yet (the `limit` newest of it), and see it among the rest of the stream; returns
+        how many were encoded."""
         from attention_filter import intake  # only what connects pays for the HTTP client
 
         if not self.store.count_items():
             return 0
-        encoded = intake.encode(self.store, self.encoder, progress)
+        encoded = intake.encode(self.store, self.encoder, progress, limit)
         self._encode_interests(self.store.interests())
         self._encode(concepts.texts(concepts.load(self.store)))
-        if encoded or changed or learned.model_of(self.store) != self.encoder.id:
-            progress("Learning what is usual", 0, 1)
-            learned.refresh_background(self.store, self.encoder.id)
-            progress("Learning what is usual", 1, 1)
+        progress("Learning what is usual", 0, 1)
+        learned.refresh_background(self.store, self.encoder.id, self.clock())
+        progress("Learning what is usual", 1, 1)
+        learned.see_in_context(self.store, progress)
         learned.freeze_scale(self.store, self.clock())
         self._reconsider(progress)
         return encoded
@@ -199,10 +200,13 @@ class Filter:
         """The given items with their scores and reasons, read or unread."""
         return listing.rank_items(self._reading(), ids)
 
-    def why(self, item_id: int, *, with_words: bool = True) -> why.Explanation:
-        """Everything about one item's score. The words need the encoder, which takes a second to load."""
+    def why(self, item_id: int, *, with_words: bool = True, with_own_act: bool = True) -> why.Explanation:
+        """Everything about one item's score. The words need the encoder, which takes a second to load.
+
+        Without its own act, an item that was read or liked is explained as it was before: not by itself.
+        """
         self.store.item(item_id)
-        now = self._reading()
+        now = self._reading() if with_own_act else why.without(self._reading(), item_id)
         encoder = self.encoder if with_words and now.model and len(now.profile.history) else None
         return why.explain_item(now, item_id, encoder)
 
@@ -221,10 +225,9 @@ class Filter:
 
     # Feedback
 
-    def act(self, ids: Sequence[int], sign: Sign) -> list[Feedback]:
-        """Record what the reader did; all ids are checked before the first is recorded."""
-        self.store.items(ids)
-        done = [self.store.add_feedback(item, sign, self.clock()) for item in ids]
+    def act(self, ids: Sequence[int], sign: Sign, at: datetime | None = None) -> list[Feedback]:
+        """Record what the reader did now (or `at`, to join acts of that moment); with a wrong id nothing is recorded."""
+        done = self.store.add_acts(ids, sign, at or self.clock())
         if not learned.has_scale(self.store):
             learned.freeze_scale(self.store, self.clock())
         return done
@@ -232,6 +235,14 @@ class Filter:
     def undo(self) -> Feedback | None:
         """Take back the last act."""
         return self.store.undo(self.clock())
+
+    def undo_together(self) -> list[Feedback]:
+        """Take back the last act, and with it all that was done at the same moment by one call of `act`."""
+        return self.store.undo_together(self.clock())
+
+    def take_back(self, acts: Sequence[int]) -> list[Feedback]:
+        """Take back these acts, by the ids that `act` gave them."""
+        return self.store.take_back(acts, self.clock())
 
     # Interests and rules
 

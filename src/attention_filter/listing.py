@@ -32,27 +32,55 @@ ASKABLE = 2_000  # newest unread items that questions are chosen from
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class Place:
+    """A place of a list: an item, the near-duplicates folded under it, and what the reader's quotas did to it."""
+
+    item: int
+    story: tuple[int, ...] = ()
+    moved: str | None = None
+    held_back: bool = False
+
+
 def stream(reading: Reading, wanted: Selection, limit: int, variety: float) -> list[Ranked]:
     """The best of what is above the line as a list: pinned first, near-duplicates folded, varied and mixed as much
     as `variety` asks, within the reader's quotas. The scores stay what they are; only the order is the list's."""
-    placed = place(reading, wanted)
-    shown = ~placed.blocked & ((placed.interest >= reading.line) | placed.pinned)
-    order = np.lexsort((-placed.ids, -placed.scores, ~placed.pinned))
-    order = order[shown[order]]
+    places = arranged(reading, place(reading, wanted), limit, variety)
+    made = rank_items(reading, [one.item for one in places])
+    return [
+        replace(one, story=there.story, moved=there.moved, held_back=there.held_back)
+        for one, there in zip(made, places, strict=True)
+    ]
+
+
+def best_first(placed: Placed) -> np.ndarray:
+    """The rows of `placed` in the order of their scores, pinned ones first (n,)."""
+    return np.lexsort((-placed.ids, -placed.scores, ~placed.pinned))
+
+
+def is_shown(reading: Reading, placed: Placed) -> np.ndarray:
+    """Whether an item is above the line, bool (n,); what is not lies in the tray."""
+    return np.asarray(~placed.blocked & (placed.interest >= reading.line) | placed.pinned)
+
+
+def arranged(reading: Reading, placed: Placed, limit: int, variety: float) -> list[Place]:
+    """The first `limit` places of the list of what is above the line."""
+    order = best_first(placed)
+    order = order[is_shown(reading, placed)[order]]
     limits = quotas.stored(reading.store)
     facts = _asker(reading, placed, order, limits)
     in_hand = constraints.in_hand(limits, facts, len(order), max(IN_HAND, 3 * limit), limit)
     if not len(in_hand):
         return []
-    batch = reading.store.batch_of(placed.ids[order[in_hand]].tolist(), reading.model)
+    batch = reading.batch_of(placed.ids[order[in_hand]].tolist())
     rows = reading.features_of(batch)
-    scores, interest, decisions = reading.scores(batch, rows)
+    scores, _, decisions = reading.scores(batch, rows)
     by_rule = np.array([d.pinned is not None for d in decisions], bool)
     stories = diversity.fold_stories(np.where(by_rule, np.inf, scores.total), rows, batch.dates)
     leads = np.array([story.lead for story in stories], np.int64)
     places = min(limit, len(leads))
     told = [facts(row) for row in in_hand[leads].tolist()] if limits else []
-    arranged = lists.arrange(
+    made = lists.arrange(
         scores.total[leads] / _deviation(reading.profile),
         places,
         lists.usual_wishes(reading.profile.history, rows[leads], batch.sources[leads], variety, places)
@@ -61,18 +89,17 @@ def stream(reading: Reading, wanted: Selection, limit: int, variety: float) -> l
         constraints.bind(limits, told, places),
         first=np.flatnonzero(by_rule[leads]).tolist(),
     )
-    for problem in arranged.problems:
+    for problem in made.problems:
         _log.warning(problem)
-    chosen = [stories[row] for row in arranged.rows]
-    made = ranked(reading, batch, rows, scores, interest, decisions, [story.lead for story in chosen])
+    ids = batch.ids.tolist()
     return [
-        replace(
-            one,
-            story=tuple(int(batch.ids[other]) for other in story.others),
-            moved=arranged.moved.get(arranged.rows[place]),
-            held_back=place >= arranged.fitting,
+        Place(
+            ids[stories[row].lead],
+            tuple(ids[other] for other in stories[row].others),
+            made.moved.get(row),
+            number >= made.fitting,
         )
-        for place, (one, story) in enumerate(zip(made, chosen, strict=True))
+        for number, row in enumerate(made.rows)
     ]
 
 
@@ -87,7 +114,7 @@ def _asker(reading: Reading, placed: Placed, order: np.ndarray, wanted: Sequence
     names = Names(reading.store)
 
     def interests(ids: list[int]) -> list[str | None]:
-        rows = reading.features_of(reading.store.batch_of(ids, reading.model))
+        rows = reading.features_of(reading.batch_of(ids))
         keys = reading.profile.history.keys
         return [names.of(keys[row]) if row >= 0 else None for row in ranking.claims(reading.profile, rows).tolist()]
 
@@ -108,12 +135,12 @@ class Asked:
 
 def ask(reading: Reading, n: int) -> list[Asked]:
     """At most `n` unread items whose rating teaches most: of the newest that no rule blocks, also of the tray."""
-    parts = [(batch.ids, batch.dates) for batch in reading.store.batches(reading.model, now=reading.now)]
+    parts = [(batch.ids, batch.dates) for batch in reading.batches()]
     if not parts:
         return []
     ids, dates = (np.concatenate(column) for column in zip(*parts, strict=True))
     newest = ids[np.lexsort((-ids, -dates))][:ASKABLE]
-    batch = reading.store.batch_of(newest.tolist(), reading.model)
+    batch = reading.batch_of(newest.tolist())
     rows = reading.features_of(batch)
     scores, interest, decisions = reading.scores(batch, rows)
     free = np.flatnonzero([d.blocked is None or d.pinned is not None for d in decisions])
@@ -128,7 +155,7 @@ def ask(reading: Reading, n: int) -> list[Asked]:
 def trayed(reading: Reading, wanted: Selection, limit: int) -> tuple[list[Ranked], int]:
     """What was filtered away, the closest to the line first, and how many there are in all."""
     placed = place(reading, wanted)
-    away = (placed.blocked | (placed.interest < reading.line)) & ~placed.pinned
+    away = ~is_shown(reading, placed)
     order = np.lexsort((-placed.ids, -placed.scores, placed.blocked))
     ids = placed.ids[order[away[order]]]
     return rank_items(reading, ids[:limit].tolist()), len(ids)
@@ -138,7 +165,7 @@ def rank_items(reading: Reading, ids: Sequence[int]) -> list[Ranked]:
     """Given items with score and reasons, in the order given."""
     if not ids:
         return []
-    batch = reading.store.batch_of(list(ids), reading.model)
+    batch = reading.batch_of(ids)
     rows = reading.features_of(batch)
     scores, interest, decisions = reading.scores(batch, rows)
     return ranked(reading, batch, rows, scores, interest, decisions, range(len(ids)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import floor
 from typing import TYPE_CHECKING
 
 from attention_filter.listing import Names, rank_items
@@ -45,6 +46,7 @@ class Change:
     what: str
     score: float
     rank: int
+    without: Carrier  # what it would be without
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class Explanation:
 def explain_item(reading: Reading, item_id: int, encoder: Encoder | None) -> Explanation:
     """Everything about the score of one item; the words need the encoder."""
     one = rank_items(reading, [item_id])[0]
-    batch = reading.store.batch_of([item_id], reading.model)
+    batch = reading.batch_of([item_id])
     row = reading.features_of(batch)
     # A simple ranking is one term, which no past item carries by itself.
     carried = explain.Carried({}, 0.0, 0.0) if reading.simple else explain.carried_by_items(reading.profile, row)
@@ -99,6 +101,21 @@ def explain_item(reading: Reading, item_id: int, encoder: Encoder | None) -> Exp
     )
 
 
+def adding_up(values: Sequence[float], total: float) -> list[float]:
+    """The values in hundredths, rounded so that they sum to the rounded total (largest remainder method).
+
+    >>> adding_up([0.333, 0.333, 0.334], 1.0)
+    [0.33, 0.33, 0.34]
+    """
+    exact = [value * 100 for value in values]
+    rounded = [floor(value) for value in exact]
+    missing = round(total * 100) - sum(rounded)
+    by_remainder = sorted(range(len(exact)), key=lambda i: rounded[i] - exact[i])
+    for i in by_remainder[: max(missing, 0)]:
+        rounded[i] += 1
+    return [value / 100 for value in rounded]
+
+
 def _words(reading: Reading, one: Ranked, row: Features, encoder: Encoder | None) -> tuple[str, tuple[Word, ...]]:
     from attention_filter.models.passages import passage
 
@@ -116,19 +133,24 @@ def _words(reading: Reading, one: Ranked, row: Features, encoder: Encoder | None
     return text, tuple(Word(*word) for word in shares.words)
 
 
+def without(reading: Reading, key: int) -> Reading:
+    """The same moment, had this item not been acted on, or this interest (minus its id) not been stated."""
+    profile = ranking.make_profile(
+        reading.profile.background, reading.profile.history.without(key), reading.profile.scale
+    )
+    known = reading.knowledge.without(-key) if reading.knowledge and key < 0 else reading.knowledge
+    return replace(reading, profile=profile, knowledge=known)
+
+
 def _changes(reading: Reading, item_id: int, carriers: Sequence[Carrier]) -> list[Change]:
     """Where the item would stand without each of the acts and statements that moved it most."""
     out = []
     for carrier in carriers[:COUNTERFACTUALS]:
-        without = ranking.make_profile(
-            reading.profile.background, reading.profile.history.without(carrier.key), reading.profile.scale
-        )
-        known = reading.knowledge.without(-carrier.key) if reading.knowledge and carrier.key < 0 else reading.knowledge
-        other = replace(reading, profile=without, knowledge=known)
+        other = without(reading, carrier.key)
         score = rank_items(other, [item_id])[0].score
         rank, _ = _rank(place(other, Selection()), item_id, score)
         act = "your interest" if carrier.sign is None else f"the {carrier.sign} on"
-        out.append(Change(f"without {act} “{carrier.name}”", score, rank))
+        out.append(Change(f"without {act} “{carrier.name}”", score, rank, carrier))
     return out
 
 

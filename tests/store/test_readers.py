@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from attention_filter.errors import UsageError
+from attention_filter.store.contexts import Kept
 from attention_filter.store.store import Store
 from attention_filter.types import Entry, Rule, RuleAction, Sign, SourceKind
 
@@ -17,6 +18,7 @@ def fill(store: Store, now: datetime) -> dict[str, int]:
     store.put_vectors("m", [store.missing_vectors("m")[0][0]], np.ones((1, 4)))
     store.add_feedback(item, Sign.LIKE, now)
     store.put_state("profile", store.reader.encode())
+    store.keep_background(Kept(f"of {store.reader}", "m", store.marks(now), b"background"))
     store.set_age_limit(9)
     interest = store.add_interest(f"of {store.reader}", 1.0, now).id
     rule = store.add_rule(Rule(0, RuleAction.BLOCK, words=(store.reader,))).id
@@ -35,6 +37,8 @@ def everything(store: Store) -> dict[str, object]:
         "state": store.get_state("profile"),
         "found": [hit.item for hit in store.search("secret")],
         "missing": store.missing_vectors("other model"),
+        "background": (kept := store.background()) and kept.stamp,
+        "no context": store.missing_contexts(f"of {store.reader}"),
     }
 
 
@@ -51,6 +55,7 @@ REFUSED: dict[str, Callable[[Store, dict[str, int], datetime], object]] = {
     "batch_of": lambda s, ids, now: s.batch_of([ids["item"]], "m"),
     "batches": lambda s, ids, now: s.batches("m", source=ids["source"]),
     "add_feedback": lambda s, ids, now: s.add_feedback(ids["item"], Sign.LIKE, now),
+    "add_acts": lambda s, ids, now: s.add_acts([ids["item"]], Sign.LIKE, now),
     "remove_interest": lambda s, ids, now: s.remove_interest(ids["interest"]),
     "set_interest_weight": lambda s, ids, now: s.set_interest_weight(ids["interest"], 9),
     "remove_rule": lambda s, ids, now: s.remove_rule(ids["rule"]),
@@ -64,13 +69,23 @@ SEES_NOTHING: dict[str, Callable[[Store, datetime], object]] = {
     "missing_vectors": lambda s, now: s.missing_vectors("other model"),
     "feedback": lambda s, now: s.feedback(),
     "undo": lambda s, now: s.undo(now),
+    "undo_together": lambda s, now: s.undo_together(now),
+    "take_back": lambda s, now: s.take_back(range(100), now),
+    "acts_on": lambda s, now: s.acts_on(range(100)),
+    "acted": lambda s, now: s.acted(Sign.LIKE),
+    "liked": lambda s, now: s.liked(1, ()).get(None) != (0, 0),
     "interests": lambda s, now: s.interests(),
     "rules": lambda s, now: s.rules(),
     "get_state": lambda s, now: s.get_state("profile"),
+    "background": lambda s, now: s.background(),
+    "shared_backgrounds": lambda s, now: s.shared_backgrounds("m"),
+    "marks": lambda s, now: s.marks(now).tolist(),
+    "missing_contexts": lambda s, now: s.missing_contexts("of owner"),
 }
 OWN_OR_SHARED = {
     "add_source", "add_interest", "add_rule", "put_state", "set_age_limit", "delete_reader",  # make or drop one's own
-    "put_vectors", "text_vectors", "put_text_vectors",  # keyed by content, which one must have to ask
+    "put_vectors", "text_vectors", "put_text_vectors", "put_contexts",  # keyed by content, which one must have to ask
+    "keep_background",
     "readers", "backup", "check", "close", "for_reader",  # the whole database
 }  # fmt: skip
 

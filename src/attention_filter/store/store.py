@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
@@ -12,10 +12,25 @@ import numpy as np
 import sqlalchemy as sa
 
 from attention_filter.errors import UsageError
-from attention_filter.store import backup, batches, feedback, items, readers, search, sources, sqlite, vectors
+from attention_filter.store import (
+    backup,
+    batches,
+    contexts,
+    feedback,
+    glances,
+    items,
+    readers,
+    search,
+    sources,
+    sqlite,
+    vectors,
+)
 from attention_filter.store.accounts import Accounts
 from attention_filter.store.batches import Batch
+from attention_filter.store.contexts import Kept, Marked
+from attention_filter.store.glances import Basis, Glance, Outline
 from attention_filter.store.items import Added
+from attention_filter.store.jobs import Jobs
 from attention_filter.store.migrate import migrate
 from attention_filter.store.search import Hit
 from attention_filter.types import Entry, Feedback, Interest, Item, Rule, Sign, Source, SourceKind
@@ -65,6 +80,11 @@ class Store:
     def accounts(self) -> Accounts:
         """Who may sign in to this database, whatever reader this store is for."""
         return Accounts(self._engine, self.path)
+
+    @cached_property
+    def jobs(self) -> Jobs:
+        """What is done in the background, for all readers of this database."""
+        return Jobs(self._engine, self.path)
 
     def close(self) -> None:
         self._engine.dispose()
@@ -130,6 +150,16 @@ class Store:
         """Sources to fetch now, the longest waiting first."""
         with self._read() as (connection, reader):
             return sources.due(connection, reader, now)
+
+    def due_everywhere(self, now: datetime) -> list[tuple[str, int]]:
+        """(name of a reader who follows it, id) of each source that is due for any reader, each source once."""
+        with self._read() as (connection, _):
+            return sources.due_everywhere(connection, now)
+
+    def followers(self, ids: Sequence[int]) -> list[str]:
+        """The names of all readers who follow one of the sources."""
+        with self._read() as (connection, _):
+            return sources.followers(connection, ids)
 
     def record_success(
         self,
@@ -212,8 +242,11 @@ class Store:
         lang: str | None = None,
         seen: bool = False,
         now: datetime | None = None,
+        background: str | None = None,
     ) -> Iterator[Batch]:
         """The stream as arrays, `chunk` items at a time, in the order they were stored.
+
+        With the stamp of a `background`, items come as they are kept in its context, where they are.
 
         Left out are items the reader acted on (unless `seen`) and, at `now` (the clock when not given), those
         older than the age limit that are not saved.
@@ -223,19 +256,44 @@ class Store:
         wanted = batches.Wanted(source, since, lang, seen)
         with self._read() as (connection, reader):
             ids = batches.choose(connection, reader, wanted, now or datetime.now(UTC))
-        return self._load(ids, model, chunk)
+        return self._load(ids, model, chunk, background)
 
-    def _load(self, ids: Sequence[int], model: str, chunk: int) -> Iterator[Batch]:
+    def _load(self, ids: Sequence[int], model: str, chunk: int, background: str | None) -> Iterator[Batch]:
         for part in items.chunks(ids, chunk):
             with self._read() as (connection, _):
-                batch = batches.load(connection, part, model)
+                batch = batches.load(connection, part, model, contexts.find(connection, background))
             yield batch  # outside the transaction: the caller may take its time
 
-    def batch_of(self, ids: Sequence[int], model: str) -> Batch:
+    def glances(self, ids: Sequence[int]) -> list[Glance]:
+        """What a list shows of the items, in the order of `ids`, as far as the reader may still see them."""
+        with self._read() as (connection, reader):
+            return glances.glances(connection, reader, ids)
+
+    def outline(self, now: datetime) -> Outline:
+        """The whole stream, read or not, as ids, sources, dates and languages, the newest first."""
+        with self._read() as (connection, reader):
+            return glances.outline(connection, reader, now)
+
+    def basis(self, states: Sequence[str]) -> Basis:
+        """What a ranking made now depends on; cheap. `states` name the states that it depends on."""
+        with self._read() as (connection, reader):
+            return glances.basis(connection, reader, states)
+
+    def newest_item(self) -> int:
+        """The largest id of any reader's items; 0 when there is none."""
+        with self._read() as (connection, _):
+            return glances.newest(connection)
+
+    def newer(self, than: int) -> int:
+        """How many items of the reader's sources have an id above `than`."""
+        with self._read() as (connection, reader):
+            return glances.newer(connection, reader, than)
+
+    def batch_of(self, ids: Sequence[int], model: str, background: str | None = None) -> Batch:
         """The same arrays for given items, in that order; UsageError when one is not the reader's."""
         with self._read() as (connection, reader):
             items.check_visible(connection, reader, ids)
-            return batches.load(connection, ids, model)
+            return batches.load(connection, ids, model, contexts.find(connection, background))
 
     def set_age_limit(self, days: float | None) -> None:
         """Hide items older than this from `batches`. Nothing is deleted, and saved items stay."""
@@ -270,11 +328,75 @@ class Store:
         with self._write() as (connection, _):
             vectors.put(connection, model, [items.text_key(text) for text in texts], array)
 
+    # Backgrounds and contexts
+
+    def background(self) -> Kept | None:
+        """The background that the reader's stream is scored against."""
+        with self._read() as (connection, reader):
+            return contexts.current(connection, reader)
+
+    def shared_backgrounds(self, model: str) -> list[Kept]:
+        """The reader's own and those that were learned from the very sources that the reader follows."""
+        with self._read() as (connection, reader):
+            return contexts.of_the_same(connection, reader, model)
+
+    def keep_background(self, kept: Kept) -> None:
+        """Score the stream against it from now on. Backgrounds that no reader uses any more go, with their contexts."""
+        with self._write() as (connection, reader):
+            contexts.keep(connection, reader, kept)
+
+    def marks(self, now: datetime) -> np.ndarray:
+        """A number for each item of the stream, seen or not, and its content: uint64 (n,), sorted."""
+        with self._read() as (connection, reader):
+            return contexts.marks(connection, batches.choose(connection, reader, batches.Wanted(seen=True), now))
+
+    def missing_contexts(self, stamp: str) -> list[Marked]:
+        """(id, content hash) of what has a vector and is not kept in the context of the background yet."""
+        with self._read() as (connection, reader):
+            return contexts.missing(connection, reader, stamp)
+
+    def put_contexts(self, stamp: str, of: Sequence[Marked], array: np.ndarray) -> None:
+        """Store row i of `array` (n, dim) for of[i], as float16; what has changed or gone meanwhile is left out."""
+        with self._write() as (connection, _):
+            contexts.put(connection, stamp, of, array)
+
     # Feedback
 
     def add_feedback(self, item_id: int, sign: Sign, at: datetime) -> Feedback:
         with self._write() as (connection, reader):
             return feedback.add(connection, reader, item_id, sign, at)
+
+    def add_acts(self, ids: Sequence[int], sign: Sign, at: datetime) -> list[Feedback]:
+        """The same act on several items, in one transaction and at one moment."""
+        with self._write() as (connection, reader):
+            return feedback.add_all(connection, reader, ids, sign, at)
+
+    def acts_on(self, ids: Sequence[int]) -> list[Feedback]:
+        """All acts on these items that are not undone, oldest first."""
+        with self._read() as (connection, reader):
+            return [act for part in items.chunks(ids, 1000) for act in feedback.on(connection, reader, part)]
+
+    def acted(self, sign: Sign) -> list[int]:
+        """The ids of items on which such an act stands, the latest first, whatever was done with them since."""
+        with self._read() as (connection, reader):
+            return feedback.with_sign(connection, reader, sign)
+
+    def liked(self, source: int, authors: Sequence[str]) -> dict[str | None, tuple[int, int]]:
+        """{None for the source, or an author: (items liked or saved, items acted on)}."""
+        with self._read() as (connection, reader):
+            return feedback.liked(connection, reader, source, authors)
+
+    def take_back(self, acts: Sequence[int], at: datetime) -> list[Feedback]:
+        """Undo these acts, as far as they are the reader's and still stand; returns those."""
+        with self._write() as (connection, reader):
+            return [
+                act for part in items.chunks(acts, 1000) for act in feedback.take_back(connection, reader, part, at)
+            ]
+
+    def undo_together(self, at: datetime) -> list[Feedback]:
+        """Take back all that was done at the moment of the last act: one act, or a batch such as `add_acts` makes."""
+        with self._write() as (connection, reader):
+            return feedback.take_back(connection, reader, feedback.last_together(connection, reader), at)
 
     def undo(self, at: datetime) -> Feedback | None:
         """Take back the last act that is not undone; returns it, or None. The undo is recorded, too."""
@@ -285,6 +407,11 @@ class Store:
         """The effective feedback: per item the latest act that is not undone, oldest first."""
         with self._read() as (connection, reader):
             return feedback.all_of(connection, reader)
+
+    def acts(self) -> dict[int, Sign]:
+        """{item: the act that counts}, without what was undone."""
+        with self._read() as (connection, reader):
+            return glances.effective_acts(connection, reader)
 
     # Interests, rules, state
 
@@ -326,17 +453,39 @@ class Store:
         with self._write() as (connection, reader):
             readers.put_state(connection, reader, name, data)
 
+    def states_of(self, name: str, names: Iterable[str]) -> dict[str, bytes]:
+        """{reader: their state of this name}, for each of the readers who has one."""
+        with self._read() as (connection, _):
+            return readers.states_of(connection, name, names)
+
+    def put_states(self, named: Mapping[str, bytes]) -> None:
+        """Keep several at once: all or none."""
+        with self._write() as (connection, reader):
+            for name, data in named.items():
+                readers.put_state(connection, reader, name, data)
+
     # The reader and the database
 
     def delete_reader(self) -> None:
         """Forget this reader: their subscriptions, feedback, interests, rules, state. Shared rows stay."""
         with self._write() as (connection, reader):
             readers.delete(connection, reader)
+            contexts.drop_unused(connection)
 
     def readers(self) -> list[str]:
         """The names of all readers who have stored something."""
         with self._read() as (connection, _):
             return readers.names(connection)
+
+    def total_items(self) -> int:
+        """How many items are stored for all readers together."""
+        with self._read() as (connection, _):
+            return items.total(connection)
+
+    def last_fetch(self) -> datetime | None:
+        """When any source was last asked; None before the first time."""
+        with self._read() as (connection, _):
+            return sources.last_fetch(connection)
 
     def backup(self, path: Path) -> None:
         """Write a consistent copy while the database is in use; whole or not at all."""
