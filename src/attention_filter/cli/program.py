@@ -23,6 +23,7 @@ from attention_filter.cli import (
     reading,
     serve,
     sources,
+    tasks,
     train,
     tray,
 )
@@ -106,7 +107,11 @@ app.add_typer(knowledge.group, name="knowledge", rich_help_panel=knowledge.PANEL
 app.add_typer(quotas.group, name="quotas", rich_help_panel=profile.PANEL)
 app.add_typer(profile.profile, name="profile", rich_help_panel=profile.PANEL)
 app.add_typer(evaluate.group, name="evaluate", rich_help_panel=care.PANEL)
-app.add_typer(train.group, name="train", rich_help_panel=care.PANEL)
+app.add_typer(train.group, name="train", rich_help_panel=tasks.PANEL)
+train.group.command("classify")(tasks.train_classify)
+evaluate.group.command("classify")(tasks.evaluate_classify)
+app.add_typer(tasks.predict_group, name="predict", rich_help_panel=tasks.PANEL)
+app.add_typer(tasks.explain_group, name="explain", rich_help_panel=tasks.PANEL)
 app.command("backup", rich_help_panel=care.PANEL)(care.backup)
 app.command("restore", rich_help_panel=care.PANEL)(care.restore)
 app.command("doctor", rich_help_panel=care.PANEL)(care.doctor)

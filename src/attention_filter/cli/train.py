@@ -12,12 +12,12 @@ from attention_filter.cli.session import AsJson, aside, print_json, progress, sc
 if TYPE_CHECKING:
     from attention_filter.training.ranking import Report
 
-group = typer.Typer(help="Learn from a log of what many readers were shown.", no_args_is_help=True)
+group = typer.Typer(help="Learn: a task from labels, the ranking from a log of readers.", no_args_is_help=True)
 
 
 @group.callback()
 def train() -> None:
-    """Learn from a log of what many readers were shown."""
+    """Learn: a task from labels, the ranking from a log of readers."""
 
 
 @group.command("ranking")

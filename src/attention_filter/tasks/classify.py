@@ -290,16 +290,14 @@ class Classifier:
         from dataclasses import asdict, replace
 
         from attention_filter.tasks import trained
-        from attention_filter.training.loop import FitConfig, fit
+        from attention_filter.training.loop import fit
 
         metric = "f1" if self.several else "accuracy"
+        plan = replace(plan or usual_plan(self.method, self.rank), metric=metric, seed=self.seed)
         if self.method == "tuned":
             model = trained.tuned(len(self.labels), rank=self.rank, layers=self.layers)
-            plan = plan or FitConfig(rounds=4, rate=3e-4 if self.rank else 1e-4, tokens_at_once=1024, patience=1)
         else:
             model = trained.from_scratch(len(self.labels), [one.text for one in train], self.seed)
-            plan = plan or FitConfig(rounds=20, rate=1e-3, patience=3)
-        plan = replace(plan, metric=metric, seed=self.seed)
 
         def ready(some: Sequence[Example]) -> list[trained.Labelled]:
             ids = [one.ids for one in model.tokenize([one.text for one in some])]
@@ -318,9 +316,10 @@ class Classifier:
 
         def surprise(log_temperature: float) -> float:
             scaled = logits / np.exp(log_temperature)
+            prior = log_temperature**2 / (2 * len(held))  # near 1 unless many examples say otherwise
             if self.several:
-                return float(np.logaddexp(0, np.where(targets > 0, -scaled, scaled)).mean())
-            return float((_log_sum(scaled) - (scaled * targets).sum(1)).mean())
+                return prior + float(np.logaddexp(0, np.where(targets > 0, -scaled, scaled)).mean())
+            return prior + float((_log_sum(scaled) - (scaled * targets).sum(1)).mean())
 
         found = minimize_scalar(surprise, bounds=(-3, 3), method="bounded")
         self.temperature = float(np.exp(found.x))
@@ -331,6 +330,15 @@ class Classifier:
         if self.several:
             return np.asarray(1 / (1 + np.exp(-scaled)), np.float32)
         return np.asarray(np.exp(scaled - _log_sum(scaled)[:, None]), np.float32)
+
+
+def usual_plan(method: Method, rank: int) -> FitConfig:
+    """How a method is trained when nothing else is said."""
+    from attention_filter.training.loop import FitConfig
+
+    if method == "tuned":
+        return FitConfig(rounds=4, rate=3e-4 if rank else 1e-4, tokens_at_once=1024, patience=1)
+    return FitConfig(rounds=20, rate=1e-3, patience=3)
 
 
 def _log_sum(rows: Floats) -> NDArray[Any]:
