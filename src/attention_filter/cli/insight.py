@@ -52,7 +52,7 @@ def _section(title: str, body: RenderableType) -> list[RenderableType]:
 def _methods(one: Insight) -> Group:
     table = plain("", "", "gain", "AUC", "MRR", "nDCG@10", "filter better by")
     for column in table.columns[2:]:
-        column.justify, column.no_wrap = "right", True
+        column.justify = "right"
     for method in one.methods:
         better = method.filter_is_better_by
         by = f"{better.mean:+.3f} ± {better.error:.3f}" if better else ""
@@ -68,7 +68,7 @@ def _curve(one: Insight) -> Table:
     names = [method.name for method in one.methods]
     table = plain("after", "likes", "", *(SHORT.get(name, name) for name in names))
     for column in (table.columns[1], *table.columns[3:]):
-        column.justify, column.no_wrap = "right", True
+        column.justify = "right"
     for stage in one.curve:
         figures = [_figure(stage.gain[name]) for name in names]
         drawn = Text(bar(stage.gain[FILTER], 1.0, 10), "green")
