@@ -97,7 +97,7 @@ def speed(seed: int = 0) -> dict[str, float]:
     """Seconds for a graph of NAMES names over items of 150 words."""
     rng = np.random.default_rng(seed)
     vocabulary = [f"word{i}" for i in range(30_000)]
-    common = rng.zipf(1.3, size=10_000_000) % 30_000
+    common = rng.zipf(1.3, size=150 * max(SIZES)) % 30_000
     lines = [f'["{vocabulary[i]} (a)"]\ncontext=["{vocabulary[i + 7]}"]\n' for i in range(500, 500 + NAMES // 2)]
     lines += [f'["{vocabulary[i]} (b)"]\ncontext=["{vocabulary[i + 9]}"]\n' for i in range(500, 500 + NAMES // 20)]
     lines += [f'["{vocabulary[i]} {vocabulary[i + 3]}"]\nbroader=["{vocabulary[i]} (a)"]\n' for i in range(500, 700)]

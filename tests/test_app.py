@@ -211,11 +211,14 @@ def test_a_dislike_never_raises_the_items_score(filled):
 
 def test_every_item_is_in_the_stream_or_in_the_tray_and_none_in_both(filled):
     filled.act([one.item.id for one in filled.stream(2)], Sign.LIKE)
+    best = filled.stream(1)[0].item  # no line would put it into the tray
+    filled.add_rule(Rule(0, RuleAction.BLOCK, words=(best.entry.title.split()[-1],)))
     filled.add_rule(Rule(0, RuleAction.BLOCK, words=("football",)))
     stream = filled.stream(200)
     shown = {i for one in stream for i in (one.item.id, *one.story)}
     away, total = filled.tray(200)
     assert total == len(away) > 0
+    assert best.id in {one.item.id for one in away}
     assert not shown & {one.item.id for one in away}
     assert len(shown) + total == 58
     assert all(one.tray for one in away)

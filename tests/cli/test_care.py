@@ -56,4 +56,9 @@ def test_inspect_shows_and_writes_both_matrices(attention, real_encoder, tmp_pat
 
 def test_inspect_refuses_a_head_that_is_not_there_and_no_text(attention, real_encoder):
     assert "heads 0 to 11" in attention("inspect", "cats", "--head", "12").err
-    assert attention("inspect", " ").code == 2
+
+
+def test_inspect_loads_no_model_to_say_that_there_is_no_text(attention, monkeypatch):
+    monkeypatch.setattr("attention_filter.models.encoder.load_encoder", lambda *_: pytest.fail("loaded"))
+    done = attention("inspect", " ")
+    assert (done.code, "give a sentence" in done.err) == (2, True)

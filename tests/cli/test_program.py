@@ -104,6 +104,8 @@ def test_a_broken_opml_names_the_file(attention, tmp_path):
 
 
 def test_an_exported_profile_that_is_none_is_refused(attention, news, tmp_path):
+    (tmp_path / "profile.json").write_text("<html>", encoding="utf-8")
+    assert ": :" not in attention("profile", "import", "profile.json").err
     (tmp_path / "profile.json").write_text('{"interests": 3}', encoding="utf-8")
     done = attention("profile", "import", "profile.json")
     assert (done.code, len(done.err.splitlines())) == (6, 1)

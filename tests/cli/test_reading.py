@@ -158,3 +158,23 @@ def test_the_digest_is_text_or_a_page(attention, news, tmp_path):
     assert (done.out, "page.html" in done.err) == ("", True)
     assert (tmp_path / "page.html").read_text(encoding="utf-8").count("<h2") == 3
     assert len(attention("digest", "--json", "-n", "2").json["items"]) == 2
+
+
+def test_a_search_with_a_left_out_word_says_how_to_write_it(attention, news):
+    done = attention("search", "power", "-grid")
+    assert done.code == 2
+    assert "quote all words: 'solar -wind'" in done.err
+    assert "Sodium" not in attention("search", "power -grid").out
+
+
+def test_why_names_what_is_not_wanted_as_such(attention, news, id_of):
+    attention("interests", "add", "--not", "football penalties")
+    out = attention("why", id_of("Cup won"), "--no-words").out
+    assert "interest “not: football penalties”" in " ".join(out.split())
+
+
+def test_a_question_keeps_its_indent_where_it_wraps(attention, news, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    lines = attention("ask", "--list", "-n", "1").out.splitlines()
+    about = next(number for number, line in enumerate(lines) if "1 of 1" in line)
+    assert all(line.startswith("     ") for line in lines[about:] if line.strip())

@@ -55,7 +55,7 @@ def test_odd_titles_make_a_list_that_can_be_read(title: str) -> None:
 @pytest.mark.parametrize(
     ("body", "says"),
     [
-        (b"", "no OPML"),
+        (b" \n", "the file is empty"),
         (b"<rss/>", "<rss>"),
         (b"<opml><body>", "no OPML"),
         (b'<!DOCTYPE o [<!ENTITY a "b">]><opml><body/></opml>', "entities"),

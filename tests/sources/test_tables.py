@@ -138,6 +138,11 @@ def test_lines_that_say_nothing_are_named(tmp_path: Path) -> None:
     entries, problems = read(table(tmp_path, "a.jsonl", "\n".join(lines)))
     assert [entry.title for entry in entries] == ["A"]
     assert [problem.where[-6:] for problem in problems] == ["line 1", "line 2", "line 5", "line 6"]
+    _, (broken,) = read(table(tmp_path, "b.jsonl", '{"title": "A"}\n{"title": "B'))
+    assert (broken.where, broken.message) == (
+        "b.jsonl line 2",
+        "broken JSON: Unterminated string starting at, column 11",
+    )
 
 
 def test_an_array_in_a_json_file_is_a_table_too(tmp_path: Path) -> None:

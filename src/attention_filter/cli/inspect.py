@@ -20,6 +20,8 @@ def inspect(
     as_json: AsJson = False,
 ) -> None:
     """Both attention matrices of the encoder on a text: H, where each word looks, and A, which word claims it."""
+    if not text.strip():
+        raise UsageError("there is no text to look at; give a sentence")
     with waiting("Loading the model"):
         import torch
 
@@ -29,8 +31,6 @@ def inspect(
         from attention_filter.settings import load_settings
 
         encoder = load_encoder(load_settings().model)
-        if not text.strip():
-            raise UsageError("there is no text to look at; give a sentence")
         tokens, h = encoder.attention(text)
         _, a = encoder.attention(text, "queries")
     names = tuple(token.replace("\u2581", " ").strip() or token for token in tokens)

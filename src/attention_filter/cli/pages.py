@@ -78,7 +78,7 @@ def question(one: Asked, place: str, now: datetime, language: str) -> Group:
     """An item to rate: which of how many, its title and origin, and why it is asked."""
     title = Text.assemble((f"{one.ranked.item.id:>4} ", "cyan"), (one_line(one.ranked.item.entry.title), "bold"))
     about = " · ".join([place, *origin(one.ranked.item, now, language)])
-    return Group(title, Text(f"     {about}\n     {why_asked(one)}", "dim"))
+    return Group(title, Padding(Text(f"{about}\n{why_asked(one)}", "dim"), (0, 0, 0, 5)))
 
 
 def why_asked(one: Asked) -> str:

@@ -156,7 +156,7 @@ def export_profile(
     ctx: typer.Context,
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write there instead of stdout.")] = None,
 ) -> None:
-    """Print interests, rules and feedback as JSON, to be carried to another machine."""
+    """Print interests, rules, quotas, concepts and feedback as JSON, to be carried to another machine."""
     with opened(ctx) as filter:
         text = filter.export_profile()
     if out is None:

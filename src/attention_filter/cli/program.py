@@ -161,7 +161,8 @@ def _usage(error: typer.TyperException) -> str:
     name = getattr(error, "option_name", "")
     if name in ("--db", "--reader") and command != "attention":
         return f"{name} goes before the command: attention {name} … {command.removeprefix('attention ')}"
-    return f"{error.format_message().rstrip('.')}; see {command} --help"
+    excluded = "; to leave a word out, quote all words: 'solar -wind'" if command == "attention search" else ""
+    return f"{error.format_message().rstrip('.')}{excluded}; see {command} --help"
 
 
 def _complain(message: str, code: int) -> int:

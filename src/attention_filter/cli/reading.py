@@ -144,7 +144,9 @@ def search(
     ctx: typer.Context,
     words: Annotated[
         list[str],
-        typer.Argument(metavar="WORDS", help='All must occur; "in quotes" one after the other; -word must not.'),
+        typer.Argument(
+            metavar="WORDS", help='All must occur; "in quotes" one after the other; "sun -moon" without moon.'
+        ),
     ],
     limit: Limit = 15,
     as_json: AsJson = False,
@@ -152,9 +154,9 @@ def search(
     """Find items by their words, also in the tray and among the read."""
     from attention_filter.cli import documents, pages
 
-    query = " ".join(
-        f'"{word}"' if " " in word and '"' not in word and not word.startswith("-") else word for word in words
-    )
+    # Quotes that the shell took away are given back, but around "sun -moon", which is no phrase.
+    plain = [" " not in word or '"' in word or " -" in f" {word}" for word in words]
+    query = " ".join(word if as_it_is else f'"{word}"' for word, as_it_is in zip(words, plain, strict=True))
     with opened(ctx) as filter:
         found = filter.search(query, limit)
         if as_json:

@@ -118,7 +118,8 @@ def fetched(done: Sequence[Fetched]) -> Group:
     for one in done:
         if one.problems:
             more = f" and {len(one.problems) - 1} more" if len(one.problems) > 1 else ""
-            lines.append(Text(f"{one_line(one.source.title or one.source.url)}: {one_line(one.problems[0])}{more}"))
+            name, problem = one_line(one.source.title or one.source.url), one_line(one.problems[0])
+            lines.append(Text(f"{'' if problem.startswith(name) else f'{name}: '}{problem}{more}"))
     read = sum(one.error is None for one in done)
     totals = [f"{read} of {len(done)} sources read", f"{sum(one.new for one in done)} new items"]
     totals += [f"{changed} changed"] if (changed := sum(one.changed for one in done)) else []

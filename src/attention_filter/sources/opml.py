@@ -39,6 +39,8 @@ def read_opml(body: bytes) -> tuple[Outline, ...]:
     >>> read_opml(b'<opml><body><outline text="News"><outline text="A" xmlUrl="https://a.org/f"/></outline></body></opml>')
     (Outline(url='https://a.org/f', title='A', folder='News'),)
     """
+    if not body.strip():
+        raise DataError("no OPML: the file is empty; export it again from the other reader")
     text = _BARE_AMPERSAND.sub("&amp;", _NOT_XML.sub("", decode(body)[0]))
     text = re.sub(r"^\s*<\?xml[^>]*\?>", "", text)  # its encoding no longer holds
     try:

@@ -63,7 +63,8 @@ def _json_rows(text: str, path: Path) -> Iterator[Row]:
         except RecursionError:
             yield number, "nested too deeply"
         except ValueError as error:
-            yield number, f"broken JSON: {error}"[:200]
+            what = f"{error.msg}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else str(error)
+            yield number, f"broken JSON: {what}"[:200]
         else:
             yield number, value if isinstance(value, dict) else "not a JSON object"
 
