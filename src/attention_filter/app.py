@@ -128,13 +128,14 @@ class Filter:
         self.understand(progress=progress, changed=any(one.new or one.changed for one in done))
         return done
 
-    def understand(self, *, progress: Progress = silent, changed: bool = False) -> int:
-        """Encode what is not encoded yet and learn the background anew; returns how many items were encoded."""
+    def understand(self, *, progress: Progress = silent, changed: bool = False, limit: int | None = None) -> int:
+        """Encode what is not encoded yet (the `limit` newest of it) and learn the background anew; returns how many
+        items were encoded."""
         from attention_filter import intake  # only what connects pays for the HTTP client
 
         if not self.store.count_items():
             return 0
-        encoded = intake.encode(self.store, self.encoder, progress)
+        encoded = intake.encode(self.store, self.encoder, progress, limit)
         self._encode_interests(self.store.interests())
         self._encode(concepts.texts(concepts.load(self.store)))
         if encoded or changed or learned.model_of(self.store) != self.encoder.id:

@@ -170,11 +170,6 @@ class Lists:
             return kept
 
 
-def standing_of(mine: Filter) -> Standing:
-    """The reader's ranking as it was last kept; ranked now when there is none."""
-    return standings.kept(mine.store) or standings.refresh(mine.store, mine.settings, mine.clock())
-
-
 def listed(mine: Filter, standing: Standing, choice: Choice) -> list[int]:
     """The ids of the items that the choice asks for, in its order."""
     if choice.lane == "saved":

@@ -10,7 +10,7 @@ from fastapi.responses import RedirectResponse, Response
 from attention_filter.app import Filter
 from attention_filter.errors import UsageError
 from attention_filter.server import lanes, wording
-from attention_filter.server.site import Mine, back, is_fragment, preferences, render, spoken
+from attention_filter.server.site import Mine, back, is_fragment, preferences, render, site, spoken
 from attention_filter.types import Feedback, Sign
 
 router = APIRouter()
@@ -40,7 +40,7 @@ def mark(request: Request, mine: Mine, ids: Annotated[str, Form(max_length=40_00
     Those of an item that something was done with count as read: they tell what it told.
     """
     wanted = _numbers(ids)
-    standing = lanes.standing_of(mine)
+    standing = site(request).shelf.look(mine.store)
     stories = {lead: standing.place_of[lead].story for lead in wanted if lead in standing.place_of}
     others = [one for story in stories.values() for one in story]
     done = lanes.done_with(mine.store.acts_on([*wanted, *others]))
@@ -71,7 +71,11 @@ def _undo(acts: list[Feedback]) -> dict[str, object]:
 def _answer(
     request: Request, mine: Filter, items: list[int], said: str, values: dict[str, object], undo: dict[str, object]
 ) -> Response:
-    """The buttons of these items as they are now and a toast; without htmx, back to where the form was."""
+    """The buttons of these items as they are now and a toast; without htmx, back to where the form was.
+
+    Ranking anew is asked for at once, so that the page can offer it.
+    """
+    site(request).shelf.look(mine.store)
     if not is_fragment(request):
         where = back(request, "/").headers["location"]
         return RedirectResponse(f"{where}#item-{items[0]}" if len(items) == 1 else where, 303)

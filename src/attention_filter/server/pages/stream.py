@@ -28,7 +28,7 @@ def saved(request: Request, mine: Mine) -> HTMLResponse:
 def _show(request: Request, mine: Filter, lane: str, usual_order: str) -> HTMLResponse:
     asked = request.query_params
     choice = lanes.choice_of(asked, lane, usual_order)
-    standing = lanes.standing_of(mine)
+    standing = site(request).shelf.look(mine.store)
     lists, reader = site(request).lists, mine.store.reader
     kept = lists.find(reader, asked.get("list", ""))
     if kept is None or kept.choice != choice:
