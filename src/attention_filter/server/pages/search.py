@@ -59,7 +59,7 @@ def search(
     problem, found = "", list[Found]()
     if q.strip():
         try:
-            found = _placed(mine, site(request).shelf.latest(mine.store), mine.search(q[:500], MOST))
+            found = _placed(mine, site(request).shelf.look(mine.store), mine.search(q[:500], MOST))
         except UsageError:
             problem = q
     chosen = {"where": where, "source": source, "lang": lang}
