@@ -22,7 +22,8 @@ def found(page):
 
 def test_two_chinese_characters_are_found_and_marked(browser, filled):
     page = browser.get("/search?q=电池")
-    assert found(page) == [21] and "固态<mark>电池</mark>在" in page.text
+    assert found(page) == [21]
+    assert "固态<mark>电池</mark>在" in page.text
     assert "&lt;b&gt;" in page.text
 
 

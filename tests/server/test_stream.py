@@ -66,7 +66,8 @@ def test_a_kept_list_keeps_its_order_and_shows_as_far_as_was_read(browser, many)
 def test_the_turn_of_a_page_is_rows_only_for_htmx(browser, many):
     page = browser.get("/")
     part = browser.get(link(page, r"\d+ more"), headers=HTMX)
-    assert part.text.lstrip().startswith("<li") and "<html" not in part.text
+    assert part.text.lstrip().startswith("<li")
+    assert "<html" not in part.text
     assert not set(rows(part)) & set(rows(page))
 
 
@@ -82,8 +83,10 @@ def test_choices_narrow_the_list_and_count_what_they_leave(browser, many):
     assert {one.entry.lang for one in many.store.items(rows(found))} == {"zh"}
     (interest,) = many.interests()
     claimed = browser.get(f"/?interest={interest.id}&show=all")
-    assert rows(claimed) and all("rust" in one.entry.title for one in many.store.items(rows(claimed))[:3])
-    assert rows(browser.get("/?folder=News/Daily")) and not rows(browser.get("/?folder=Nowhere"))
+    assert rows(claimed)
+    assert all("rust" in one.entry.title for one in many.store.items(rows(claimed))[:3])
+    assert rows(browser.get("/?folder=News/Daily"))
+    assert not rows(browser.get("/?folder=Nowhere"))
     assert "Nothing here fits" in browser.get("/?folder=Nowhere").text
     both = browser.get("/?show=all")
     count = int(re.search(r"<span>Chinese</span> <span class=\"figure soft\">(\d+)", both.text)[1])
@@ -92,7 +95,8 @@ def test_choices_narrow_the_list_and_count_what_they_leave(browser, many):
 
 def test_an_address_that_makes_no_sense_shows_the_usual_page(browser, many):
     page = browser.get("/?lane=x&order=up&source=-1&interest=abc&start=9e9&upto=x&list=../..&show=1")
-    assert page.status_code == 200 and rows(page)
+    assert page.status_code == 200
+    assert rows(page)
 
 
 def test_what_a_rule_blocks_is_in_neither_lane(browser, many):
@@ -125,9 +129,11 @@ def test_a_title_of_a_source_is_never_markup(browser, many, clock):
     many.understand(changed=True)
     (hostile,) = [one for one in many.store.items([71]) if "script" in one.entry.title]
     page = browser.get("/?show=all&upto=80")
-    assert "<script>alert" not in page.text and "&lt;script&gt;alert" in page.text
+    assert "<script>alert" not in page.text
+    assert "&lt;script&gt;alert" in page.text
     done = browser.post(f"/item/{hostile.id}/act", data={"sign": "like"}, headers=HTMX)
-    assert "<script>" not in done.text and "{title}" in done.text
+    assert "<script>" not in done.text
+    assert "{title}" in done.text
 
 
 # Acts
@@ -136,7 +142,8 @@ def test_a_title_of_a_source_is_never_markup(browser, many, clock):
 def test_an_act_changes_the_buttons_in_place_and_offers_undo(browser, many):
     done = browser.post("/item/3/act", data={"sign": "like"}, headers=HTMX)
     assert re.search(r'id="like-3"[^>]*aria-pressed="true"', done.text)
-    assert "Liked “" in done.text and 'hx-swap-oob="innerHTML:#toast"' in done.text
+    assert "Liked “" in done.text
+    assert 'hx-swap-oob="innerHTML:#toast"' in done.text
     acts = re.search(r'name="acts" value="([\d,]+)"', done.text)[1]
     back = browser.post("/undo", data={"acts": acts}, headers=HTMX)
     assert re.search(r'id="like-3"[^>]*aria-pressed="false"', back.text)
@@ -162,7 +169,8 @@ def test_pressing_again_takes_back_and_never_uncovers_an_older_opinion(browser, 
         clock.now += timedelta(seconds=1)
         last = browser.post("/item/3/act", data={"sign": sign}, headers=HTMX)
     assert many.store.acts() == {}
-    assert "No longer liked" in last.text and 'name="sign" value="like"' in last.text
+    assert "No longer liked" in last.text
+    assert 'name="sign" value="like"' in last.text
 
 
 def test_a_saved_item_stays_saved_when_it_is_liked(browser, many, clock):
@@ -187,7 +195,8 @@ def test_marking_above_skips_what_was_not_opened_and_undo_takes_the_whole_batch_
     done = browser.post("/mark", data={"ids": above}, headers=HTMX)
     assert "counted as skipped" in done.text
     acts = many.store.acts()
-    assert acts[liked] is Sign.LIKE and acts[opened] is Sign.READ
+    assert acts[liked] is Sign.LIKE
+    assert acts[opened] is Sign.READ
     assert all(acts[one] is Sign.SKIP for one in rows(page)[2:])
     browser.post("/undo")
     assert many.store.acts() == before
@@ -195,7 +204,8 @@ def test_marking_above_skips_what_was_not_opened_and_undo_takes_the_whole_batch_
 
 def test_a_list_of_ids_that_is_none_is_refused_and_nothing_is_lost(browser, many):
     refused = browser.post("/mark", data={"ids": "1,x"})
-    assert refused.status_code == 404 and "no list of numbers" in refused.text
+    assert refused.status_code == 404
+    assert "no list of numbers" in refused.text
     assert browser.post("/mark", data={"ids": "1,99999"}).status_code == 404
     assert many.store.acts() == {}
 
@@ -237,5 +247,6 @@ def test_the_opinion_that_counts_is_the_latest_and_saving_is_its_own(clock):
 def test_a_list_is_found_by_its_reader_only():
     lists = Lists()
     kept = lists.keep("ann", Choice(), "s", [3, 1, 2])
-    assert lists.find("ann", kept.name) is kept and lists.find("bob", kept.name) is None
+    assert lists.find("ann", kept.name) is kept
+    assert lists.find("bob", kept.name) is None
     assert (kept.beside(3), kept.beside(2), kept.beside(9)) == ((None, 1), (1, None), (None, None))
