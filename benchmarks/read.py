@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from attention_filter import reading
+from attention_filter import learned
 from attention_filter.store.store import open_store
 from attention_filter.types import Entry, Sign, SourceKind
 
@@ -56,8 +56,9 @@ def fill(url: str, items: int, seed: int) -> None:
         store.put_text_vectors(MODEL, INTERESTS, rng.normal(size=(len(INTERESTS), DIM)).astype(np.float32))
         for item in rng.choice(items, min(LIKES, items // 2), replace=False):
             store.add_feedback(int(item) + 1, Sign.LIKE, now)
-        reading.refresh_background(store, MODEL)
-        reading.freeze_scale(store, now)
+        learned.refresh_background(store, MODEL, now)
+        learned.see_in_context(store, lambda *_: None)
+        learned.freeze_scale(store, now)
 
 
 def run(url: str) -> tuple[float, float]:

@@ -125,12 +125,12 @@ class Filter:
         if sources is None:
             sources = [s for s in self.store.sources() if not s.muted] if every else self.store.due_sources(now)
         done = intake.fetch(self.store, self.settings, sources, now, progress)
-        self.understand(progress=progress, changed=any(one.new or one.changed for one in done))
+        self.understand(progress=progress)
         return done
 
-    def understand(self, *, progress: Progress = silent, changed: bool = False, limit: int | None = None) -> int:
-        """Encode what is not encoded yet (the `limit` newest of it) and learn the background anew; returns how many
-        items were encoded."""
+    def understand(self, *, progress: Progress = silent, limit: int | None = None) -> int:
+        """Encode what is not encoded yet (the `limit` newest of it), and see it among the rest of the stream; returns
+        how many were encoded."""
         from attention_filter import intake  # only what connects pays for the HTTP client
 
         if not self.store.count_items():
@@ -138,10 +138,10 @@ class Filter:
         encoded = intake.encode(self.store, self.encoder, progress, limit)
         self._encode_interests(self.store.interests())
         self._encode(concepts.texts(concepts.load(self.store)))
-        if encoded or changed or learned.model_of(self.store) != self.encoder.id:
-            progress("Learning what is usual", 0, 1)
-            learned.refresh_background(self.store, self.encoder.id)
-            progress("Learning what is usual", 1, 1)
+        progress("Learning what is usual", 0, 1)
+        learned.refresh_background(self.store, self.encoder.id, self.clock())
+        progress("Learning what is usual", 1, 1)
+        learned.see_in_context(self.store, progress)
         learned.freeze_scale(self.store, self.clock())
         self._reconsider(progress)
         return encoded

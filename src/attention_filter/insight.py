@@ -168,11 +168,11 @@ def reconsider(reading: Reading, progress: Progress) -> fallback.Decision:
 def lived(reading: Reading) -> tuple[Pool, Acts, Said]:
     """The reader's stream, acts and statements as arrays."""
     store, background = reading.store, reading.profile.background
-    parts = list(store.batches(reading.model, seen=True, now=reading.now))
-    whole = join(parts or [store.batch_of([], reading.model)])
+    parts = list(reading.batches(seen=True))
+    whole = join(parts or [reading.batch_of([])])
     acts = store.feedback()
     gone = np.setdiff1d([act.item for act in acts], whole.ids)  # of sources that are no longer followed
-    whole = join([whole, store.batch_of(gone.tolist(), reading.model)]) if len(gone) else whole
+    whole = join([whole, reading.batch_of(gone.tolist())]) if len(gone) else whole
     row = {int(item): number for number, item in enumerate(whole.ids)}
     rows = np.array([row[act.item] for act in acts], np.int64)
     at = np.array([act.at.timestamp() for act in acts], np.float64)

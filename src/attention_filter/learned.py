@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -14,18 +15,21 @@ from attention_filter.personal import (
     ranking,
     tray,
 )
-from attention_filter.personal.background import Background, from_bytes, make_background, to_bytes
+from attention_filter.personal.background import Background, as_stored, from_bytes, make_background, to_bytes
 from attention_filter.personal.features import Counts, Features, stack
 from attention_filter.personal.feedback import STATEMENT, History, act_weight
 from attention_filter.sources.language import detect_language
 from attention_filter.store.batches import Batch, join
+from attention_filter.store.contexts import Kept
 from attention_filter.store.store import Store
 from attention_filter.types import Interest
 from attention_filter.words import count_terms
 
-# Names of the state we keep per reader.
-BACKGROUND, SCALE, MODEL, PROMISE, FALLBACK = "background", "scale", "model", "promise", "fallback"
+SCALE, PROMISE, FALLBACK = "scale", "promise", "fallback"  # names of the state we keep per reader
 BACKGROUND_ITEMS = 20_000
+SMALL = 500  # items; a smaller stream's background is learned anew whenever it has changed
+DRIFT = 0.1  # of the items it was learned from: so many may come, go or change before it is learned anew
+IN_CONTEXT_AT_ONCE = 1_024  # items between two commits of contexts; a kill loses at most these
 NEW_ACTS = 30  # after so many it is decided anew whether a simple ranking orders the stream
 
 
@@ -46,19 +50,64 @@ def is_due(store: Store) -> bool:
     return acts >= fallback.ENOUGH and acts - int(fallback_of(store)["acts"]) >= NEW_ACTS
 
 
-def refresh_background(store: Store, model: str) -> None:
-    """Learn the background anew from what the stream holds now, and keep it; the scale follows."""
-    store.put_state(MODEL, model.encode())
-    store.put_state(BACKGROUND, to_bytes(learn_background(store, model)))
+def refresh_background(store: Store, model: str, now: datetime) -> None:
+    """See that the background fits what the stream holds now; the scale follows.
+
+    The one in use stays while it fits, for as long all scores stay comparable. Otherwise one that fits may have been
+    learned by another reader of the same sources; else it is learned anew.
+    """
+    marks = store.marks(now)
+    used = store.background()
+    known = next((kept for kept in store.shared_backgrounds(model) if fits(kept.marks, marks)), None)
+    if known is None:
+        stamp = sha256(json.dumps([model, [s.id for s in store.sources()]]).encode() + marks.tobytes()).hexdigest()
+        known = Kept(stamp, model, marks, to_bytes(learn_background(store, model, now)))
+    if used is None or known.stamp != used.stamp:
+        store.keep_background(known)
+
+
+def fits(then: np.ndarray, now: np.ndarray) -> bool:
+    """Whether a background of the items `then` still tells what is usual among those of `now` (`Store.marks`).
+
+    >>> some = np.arange(1_000, dtype=np.uint64)
+    >>> fits(some, some[:960]), fits(some[:960], some), fits(some[:860], some), fits(some[:99], some[:100])
+    (True, True, False, False)
+    """
+    changed = len(np.setxor1d(then, now, assume_unique=True))
+    return changed <= (DRIFT * len(then) if len(now) >= SMALL else 0)
+
+
+def see_in_context(store: Store, progress: Callable[[str, int, int], None]) -> None:
+    """Keep what is not kept yet of the items' meaning in context, piece by piece; a reading needs no time for these."""
+    kept = store.background()
+    missing = store.missing_contexts(kept.stamp) if kept else []
+    if not kept or not missing:
+        return
+    background = from_bytes(kept.data)
+    for start in range(0, len(missing), IN_CONTEXT_AT_ONCE):
+        progress("Seeing items in context", start, len(missing))
+        some = missing[start : start + IN_CONTEXT_AT_ONCE]
+        batch = store.batch_of([item for item, _ in some], kept.model)
+        store.put_contexts(kept.stamp, some, features_of(background, batch).meaning)
+    progress("Seeing items in context", len(missing), len(missing))
+
+
+def features_of(background: Background, batch: Batch) -> Features:
+    """A batch as the ranking compares it. An item scores the same whether it was kept in context or not."""
+    dim = len(background.centre(""))
+    # The vectors are of another model when the background was made before anything was encoded.
+    vectors = batch.vectors if batch.vectors.shape[1] == dim else np.zeros((len(batch), dim), np.float32)
+    rows = background.features(vectors, counts_of(batch), batch.langs, batch.in_context)
+    return rows if batch.in_context.all() else Features(as_stored(rows.meaning), rows.words)
 
 
 def freeze_scale(store: Store, now: datetime) -> None:
     """Measure and keep the scale of each term; from here on, feedback changes no scale."""
-    stored = store.get_state(BACKGROUND)
-    if not stored:
+    kept = store.background()
+    if not kept:
         return
-    background = from_bytes(stored)
-    history = make_history(store, background, background.model, now)
+    background = from_bytes(kept.data)
+    history = make_history(store, background, kept.model, now, kept.stamp)
     scale = ranking.make_profile(background, history).scale
     known = {"mean": dict(scale.mean), "deviation": dict(scale.deviation)} if len(history) else None
     store.put_state(SCALE, json.dumps(known).encode())
@@ -66,18 +115,19 @@ def freeze_scale(store: Store, now: datetime) -> None:
 
 def model_of(store: Store) -> str:
     """The id of the model that the stored background was made with; empty before the first encoding."""
-    return (store.get_state(MODEL) or b"").decode()
+    kept = store.background()
+    return kept.model if kept else ""
 
 
 def has_scale(store: Store) -> bool:
     return kept_scale(store) is not None
 
 
-def learn_background(store: Store, model: str) -> Background:
+def learn_background(store: Store, model: str, now: datetime) -> Background:
     """The background of all that the reader may see, sampled evenly when there is much."""
     share = min(1.0, BACKGROUND_ITEMS / max(store.count_items(), 1))
     parts: list[Batch] = []
-    for batch in store.batches(model, seen=True):
+    for batch in store.batches(model, seen=True, now=now):
         # A fixed scramble of the id (Knuth's multiplicative hash) picks the same items every time.
         parts.append(batch[np.flatnonzero((batch.ids * 2654435761) % 2**32 < share * 2**32)])
     whole = join(parts or [store.batch_of([], model)])
@@ -86,17 +136,20 @@ def learn_background(store: Store, model: str) -> Background:
     return make_background(model, whole.vectors, counts_of(whole), whole.langs, whole.sources)
 
 
-def make_history(store: Store, background: Background, model: str, now: datetime) -> History:
-    """What the reader did and said, as the ranking wants it; oldest act first, then the interests."""
+def make_history(
+    store: Store, background: Background, model: str, now: datetime, stamp: str | None = None
+) -> History:
+    """What the reader did and said, as the ranking wants it; oldest act first, then the interests.
+
+    With the `stamp` of the background, what is kept in its context is not seen in context again.
+    """
     acts = store.feedback()
-    batch = store.batch_of([act.item for act in acts], model)
+    batch = store.batch_of([act.item for act in acts], model, stamp)
     weight = [act_weight(act.sign, (now - act.at) / timedelta(days=1)) for act in acts]
     interests = store.interests()
     said = interest_features(store, background, model, interests)
-    dim = len(background.centre(""))
-    vectors = batch.vectors if batch.vectors.shape[1] == dim else np.zeros((len(acts), dim), np.float32)
     return History(
-        features=stack([background.features(vectors, counts_of(batch), batch.langs), said]),
+        features=stack([features_of(background, batch), said]),
         weight=np.array([*weight, *[STATEMENT * i.weight for i in interests]], np.float32),
         statement=np.array([False] * len(acts) + [True] * len(interests), bool),
         keys=(*[act.item for act in acts], *[-i.id for i in interests]),

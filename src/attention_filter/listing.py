@@ -72,7 +72,7 @@ def arranged(reading: Reading, placed: Placed, limit: int, variety: float) -> li
     in_hand = constraints.in_hand(limits, facts, len(order), max(IN_HAND, 3 * limit), limit)
     if not len(in_hand):
         return []
-    batch = reading.store.batch_of(placed.ids[order[in_hand]].tolist(), reading.model)
+    batch = reading.batch_of(placed.ids[order[in_hand]].tolist())
     rows = reading.features_of(batch)
     scores, _, decisions = reading.scores(batch, rows)
     by_rule = np.array([d.pinned is not None for d in decisions], bool)
@@ -114,7 +114,7 @@ def _asker(reading: Reading, placed: Placed, order: np.ndarray, wanted: Sequence
     names = Names(reading.store)
 
     def interests(ids: list[int]) -> list[str | None]:
-        rows = reading.features_of(reading.store.batch_of(ids, reading.model))
+        rows = reading.features_of(reading.batch_of(ids))
         keys = reading.profile.history.keys
         return [names.of(keys[row]) if row >= 0 else None for row in ranking.claims(reading.profile, rows).tolist()]
 
@@ -135,12 +135,12 @@ class Asked:
 
 def ask(reading: Reading, n: int) -> list[Asked]:
     """At most `n` unread items whose rating teaches most: of the newest that no rule blocks, also of the tray."""
-    parts = [(batch.ids, batch.dates) for batch in reading.store.batches(reading.model, now=reading.now)]
+    parts = [(batch.ids, batch.dates) for batch in reading.batches()]
     if not parts:
         return []
     ids, dates = (np.concatenate(column) for column in zip(*parts, strict=True))
     newest = ids[np.lexsort((-ids, -dates))][:ASKABLE]
-    batch = reading.store.batch_of(newest.tolist(), reading.model)
+    batch = reading.batch_of(newest.tolist())
     rows = reading.features_of(batch)
     scores, interest, decisions = reading.scores(batch, rows)
     free = np.flatnonzero([d.blocked is None or d.pinned is not None for d in decisions])
@@ -165,7 +165,7 @@ def rank_items(reading: Reading, ids: Sequence[int]) -> list[Ranked]:
     """Given items with score and reasons, in the order given."""
     if not ids:
         return []
-    batch = reading.store.batch_of(list(ids), reading.model)
+    batch = reading.batch_of(ids)
     rows = reading.features_of(batch)
     scores, interest, decisions = reading.scores(batch, rows)
     return ranked(reading, batch, rows, scores, interest, decisions, range(len(ids)))

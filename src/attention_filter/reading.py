@@ -21,7 +21,7 @@ from attention_filter.personal import (
     rules,
 )
 from attention_filter.personal.background import from_bytes
-from attention_filter.personal.features import Features, Floats
+from attention_filter.personal.features import Features
 from attention_filter.personal.knowledge import Contribution
 from attention_filter.settings import Settings
 from attention_filter.store.batches import Batch
@@ -57,9 +57,21 @@ class Reading:
     simple: fallback.Simple | None = None  # orders the stream in place of the blend; line and curve stay the blend's
     knowledge: Knowledge | None = None
     change: np.ndarray | None = None  # (p,) what exploring adds to the weights of `posterior.rows_of`; None: nothing
+    stamp: str | None = None  # of the background, where it is kept
+
+    def batches(self, wanted: Selection | None = None, *, seen: bool = False) -> Iterator[Batch]:
+        """The items of a selection (default: of the whole stream), a few thousand at a time, in context where kept."""
+        w = wanted or Selection()
+        return self.store.batches(
+            self.model, source=w.source, since=w.since, lang=w.lang, seen=seen, now=self.now, background=self.stamp
+        )
+
+    def batch_of(self, ids: Sequence[int]) -> Batch:
+        """Given items, in that order, in context where kept."""
+        return self.store.batch_of(ids, self.model, self.stamp)
 
     def features_of(self, batch: Batch) -> Features:
-        return self.profile.background.features(_known(batch, self.profile), learned.counts_of(batch), batch.langs)
+        return learned.features_of(self.profile.background, batch)
 
     def scores(
         self, batch: Batch, rows: Features | None = None
@@ -129,10 +141,10 @@ def open_reading(store: Store, settings: Settings, now: datetime, exploration: f
     `exploration` in [0, 1] (default: the setting) is the part of one draw from the posterior that is added to each
     score, as a reason of its own: Thompson sampling, the same draw for a reader all day long.
     """
-    model = learned.model_of(store)
-    stored = store.get_state(learned.BACKGROUND)
-    background = from_bytes(stored) if stored else learned.learn_background(store, model)
-    history = learned.make_history(store, background, model, now)
+    kept = store.background()
+    model, stamp = (kept.model, kept.stamp) if kept else ("", None)
+    background = from_bytes(kept.data) if kept else learned.learn_background(store, model, now)
+    history = learned.make_history(store, background, model, now, stamp)
     profile = ranking.make_profile(background, history, learned.kept_scale(store))
     interests = store.interests()
     knowledge = concepts.open_knowledge(
@@ -149,7 +161,8 @@ def open_reading(store: Store, settings: Settings, now: datetime, exploration: f
     if bold:
         known = posterior.believe(profile)
         change = bold * (posterior.draw(known, _chance_of_the_day(store.reader, now)) - known.mean)
-    return Reading(store, settings, now, model, profile, line, keep, curve, _simple(store, profile), knowledge, change)
+    simple = _simple(store, profile)
+    return Reading(store, settings, now, model, profile, line, keep, curve, simple, knowledge, change, stamp)
 
 
 @dataclass(frozen=True)
@@ -165,9 +178,7 @@ class Scored:
 
 def scored(reading: Reading, wanted: Selection, seen: bool = False) -> Iterator[Scored]:
     """Everything of the selection (with `seen`, also what the reader acted on), a few thousand items at a time."""
-    for batch in reading.store.batches(
-        reading.model, source=wanted.source, since=wanted.since, lang=wanted.lang, seen=seen, now=reading.now
-    ):
+    for batch in reading.batches(wanted, seen=seen):
         rows = reading.features_of(batch)
         yield Scored(batch, rows, *reading.scores(batch, rows))
 
@@ -196,12 +207,6 @@ def placed(parts: Sequence[Placed]) -> Placed:
 def interest_part(scores: ranking.Scores) -> np.ndarray:
     """The score without what only the moment, the source and chance gave: what decides over stream or tray."""
     return scores.total - sum(scores.terms.get(term, 0.0) for term in ("fresh", "source", "exploring"))
-
-
-def _known(batch: Batch, profile: ranking.Profile) -> Floats:
-    """The batch's vectors; zeros when the background was made before anything was encoded."""
-    dim = len(profile.background.centre(""))
-    return batch.vectors if batch.vectors.shape[1] == dim else np.zeros((len(batch.ids), dim), np.float32)
 
 
 def _chance_of_the_day(reader: str, now: datetime) -> np.random.Generator:

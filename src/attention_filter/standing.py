@@ -23,7 +23,8 @@ from attention_filter.listing import Place
 from attention_filter.personal import ranking
 from attention_filter.reading import Reading, Scored, Selection
 from attention_filter.settings import Settings
-from attention_filter.store.glances import Marks
+from attention_filter.store import contexts
+from attention_filter.store.glances import Basis
 from attention_filter.store.schema import moment, seconds
 from attention_filter.store.store import Store
 
@@ -32,9 +33,8 @@ LISTED = 300  # places that are arranged as a list; below them stands what is le
 FRESH_FOR = timedelta(minutes=30)  # freshness decays: a standing older than this is made anew when somebody looks
 TERMS = tuple(ranking.LABELS)
 DEPENDS_ON = (
-    learned.BACKGROUND,
+    contexts.NAME,
     learned.SCALE,
-    learned.MODEL,
     learned.PROMISE,
     learned.FALLBACK,
     quotas.QUOTAS,
@@ -167,10 +167,10 @@ def rows_in(standing: Standing, view: View, acted: Collection[int] = ()) -> tupl
     return order, wanted[order]
 
 
-def make(now: Reading, variety: float, marks: Marks) -> Standing:
+def make(now: Reading, variety: float, basis: Basis) -> Standing:
     """Score the reader's whole stream, read or not, and arrange the unread as `listing.stream` would.
 
-    `marks` were taken before `now` was, so that what happened in between makes the standing stale.
+    `basis` was read before `now` was, so that what happened in between makes the standing stale.
     """
     parts = [(reading.part_of(one), _more(now, one)) for one in reading.scored(now, Selection(), seen=True)]
     placed = reading.placed([part for part, _ in parts])
@@ -180,7 +180,7 @@ def make(now: Reading, variety: float, marks: Marks) -> Standing:
     whole = placed[order]
     more = {name: np.concatenate([own[name] for _, own in parts])[order] for name in parts[0][1]} if parts else _none(0)
     return Standing(
-        _head(now.store.reader, now.now, stamp_of(marks, now.settings, variety), marks.newest),
+        _head(now.store.reader, now.now, stamp_of(basis, now.settings, variety), basis.newest),
         tuple(listed),
         ids=whole.ids,
         scores=whole.scores.astype(np.float32),
@@ -246,15 +246,15 @@ def unranked(store: Store, now: datetime) -> Standing:
 
 def refresh(store: Store, settings: Settings, now: datetime) -> Standing:
     """Rank the reader's stream now and keep the outcome."""
-    marks = store.marks(DEPENDS_ON)
-    made = make(reading.open_reading(store, settings, now), settings.variety, marks)
+    basis = store.basis(DEPENDS_ON)
+    made = make(reading.open_reading(store, settings, now), settings.variety, basis)
     keep(store, made)
     return made
 
 
-def stamp_of(marks: Marks, settings: Settings, variety: float) -> str:
+def stamp_of(basis: Basis, settings: Settings, variety: float) -> str:
     """What of the reader and the settings a standing depends on, beside the items and the time of day."""
-    parts = (marks.act, marks.kept, settings.half_life_days, settings.exploration, variety)
+    parts = (basis.act, basis.kept, settings.half_life_days, settings.exploration, variety)
     return blake2b(repr(parts).encode(), digest_size=12).hexdigest()
 
 
@@ -262,10 +262,10 @@ def is_stale(store: Store, settings: Settings, head: Head | None, now: datetime)
     """Whether ranking now would give another standing: after an act, a change of wishes, new items, or FRESH_FOR."""
     if head is None or now - head.at >= FRESH_FOR or now < head.at:
         return True
-    marks = store.marks(DEPENDS_ON)
-    if head.stamp != stamp_of(marks, settings, settings.variety):
+    basis = store.basis(DEPENDS_ON)
+    if head.stamp != stamp_of(basis, settings, settings.variety):
         return True
-    return marks.newest > head.newest and store.newer(head.newest) > 0
+    return basis.newest > head.newest and store.newer(head.newest) > 0
 
 
 def keep(store: Store, standing: Standing) -> None:
@@ -288,7 +288,7 @@ def kept(store: Store) -> Standing | None:
             places = json.loads(file["listed"].tobytes())
             listed = tuple(Place(one["item"], tuple(one["story"]), one["moved"], one["held_back"]) for one in places)
             return Standing(unpacked(file["head"].tobytes()), listed, **{name: file[name] for name in _ARRAYS})
-    except (KeyError, ValueError, TypeError, BadZipFile):
+    except (KeyError, ValueError, TypeError, EOFError, BadZipFile):
         return None  # it can be made again
 
 

@@ -71,7 +71,7 @@ class Explanation:
 def explain_item(reading: Reading, item_id: int, encoder: Encoder | None) -> Explanation:
     """Everything about the score of one item; the words need the encoder."""
     one = rank_items(reading, [item_id])[0]
-    batch = reading.store.batch_of([item_id], reading.model)
+    batch = reading.batch_of([item_id])
     row = reading.features_of(batch)
     # A simple ranking is one term, which no past item carries by itself.
     carried = explain.Carried({}, 0.0, 0.0) if reading.simple else explain.carried_by_items(reading.profile, row)

@@ -146,10 +146,10 @@ def test_the_loss_without_an_example_is_about_that_of_a_refit(world):
     rows = world.features.meaning[:30].astype(float)
     wanted = world.topic[:30] == world.topic[0]
     kernel, weight = rows @ rows.T + 1, np.ones(30)
-    _, left_out = taste.newton(kernel, wanted, weight, 1.0, np.zeros(30))
+    _, left_out, _ = taste.newton(kernel, wanted, weight, 1.0, np.zeros(30))
     for i in range(30):
         keep = np.arange(30) != i
-        dual, _ = taste.newton(kernel[np.ix_(keep, keep)], wanted[keep], weight[keep], 1.0, np.zeros(29))
+        dual, _, _ = taste.newton(kernel[np.ix_(keep, keep)], wanted[keep], weight[keep], 1.0, np.zeros(29))
         assert left_out[i] == pytest.approx(kernel[i, keep] @ dual, abs=0.05)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from attention_filter.errors import UsageError
+from attention_filter.store.contexts import Kept
 from attention_filter.store.store import Store
 from attention_filter.types import Entry, Rule, RuleAction, Sign, SourceKind
 
@@ -17,6 +18,7 @@ def fill(store: Store, now: datetime) -> dict[str, int]:
     store.put_vectors("m", [store.missing_vectors("m")[0][0]], np.ones((1, 4)))
     store.add_feedback(item, Sign.LIKE, now)
     store.put_state("profile", store.reader.encode())
+    store.keep_background(Kept(f"of {store.reader}", "m", store.marks(now), b"background"))
     store.set_age_limit(9)
     interest = store.add_interest(f"of {store.reader}", 1.0, now).id
     rule = store.add_rule(Rule(0, RuleAction.BLOCK, words=(store.reader,))).id
@@ -35,6 +37,8 @@ def everything(store: Store) -> dict[str, object]:
         "state": store.get_state("profile"),
         "found": [hit.item for hit in store.search("secret")],
         "missing": store.missing_vectors("other model"),
+        "background": (kept := store.background()) and kept.stamp,
+        "no context": store.missing_contexts(f"of {store.reader}"),
     }
 
 
@@ -73,10 +77,15 @@ SEES_NOTHING: dict[str, Callable[[Store, datetime], object]] = {
     "interests": lambda s, now: s.interests(),
     "rules": lambda s, now: s.rules(),
     "get_state": lambda s, now: s.get_state("profile"),
+    "background": lambda s, now: s.background(),
+    "shared_backgrounds": lambda s, now: s.shared_backgrounds("m"),
+    "marks": lambda s, now: s.marks(now).tolist(),
+    "missing_contexts": lambda s, now: s.missing_contexts("of owner"),
 }
 OWN_OR_SHARED = {
     "add_source", "add_interest", "add_rule", "put_state", "set_age_limit", "delete_reader",  # make or drop one's own
-    "put_vectors", "text_vectors", "put_text_vectors",  # keyed by content, which one must have to ask
+    "put_vectors", "text_vectors", "put_text_vectors", "put_contexts",  # keyed by content, which one must have to ask
+    "keep_background",
     "readers", "backup", "check", "close", "for_reader",  # the whole database
 }  # fmt: skip
 

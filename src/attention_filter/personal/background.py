@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
 from attention_filter.personal.context import in_context, word_reliability
@@ -48,13 +49,24 @@ class Background:
         """The mean vector (d,) of a language, or of everything when the language is hardly known."""
         return self.centres.get(lang, self.centres[""])
 
-    def features(self, vectors: Floats, counts: Counts, langs: Sequence[str]) -> Features:
-        """Texts as the ranking compares them: centred `vectors` (n, d; zero rows stay zero) in context, and words."""
-        return in_context(self.alone(vectors, counts, langs), self.bank)
+    def features(
+        self, vectors: Floats, counts: Counts, langs: Sequence[str], seen: NDArray[np.bool_] | None = None
+    ) -> Features:
+        """Texts as the ranking compares them: centred `vectors` (n, d; zero rows stay zero) in context, and words.
+
+        `seen` (n,) marks vectors that are in context already; they are taken as they are.
+        """
+        if seen is None or not seen.any():
+            return in_context(self.alone(vectors, counts, langs), self.bank)
+        words, rest = tfidf(counts, self.idf), np.flatnonzero(~seen)
+        centred = _centred(vectors[rest], [langs[row] for row in rest], self.centres)
+        meaning = vectors.copy()
+        meaning[rest] = in_context(Features(centred, words[rest]), self.bank).meaning
+        return Features(meaning, words)
 
     def alone(self, vectors: Floats, counts: Counts, langs: Sequence[str]) -> Features:
         """The same texts before they are seen in context."""
-        return _alone(vectors, counts, langs, self.centres, self.idf)
+        return Features(_centred(vectors, langs, self.centres), tfidf(counts, self.idf))
 
 
 def make_background(
@@ -72,9 +84,10 @@ def make_background(
     centres = _centres(vectors[known], [lang for lang, k in zip(langs, known, strict=True) if k], d)
     rng = np.random.default_rng(seed)
     kept = rng.permutation(n)[:BANK]
-    bank = _alone(vectors[kept], take(counts, kept), [langs[i] for i in kept], centres, idf)
-    bank = Features(bank.meaning.astype(np.float16).astype(np.float32), bank.words)  # as it is stored
+    alone = _centred(vectors[kept], [langs[i] for i in kept], centres)
+    bank = Features(as_stored(alone), tfidf(take(counts, kept), idf))
     meaning = in_context(bank, bank).meaning
+    usual = Features(as_stored(meaning), bank.words)
     meaning = meaning[meaning.any(1)]
     return Background(
         model=model,
@@ -84,8 +97,8 @@ def make_background(
         bank=bank,
         prototypes=tuple(_spherical_kmeans(meaning, min(k, -(-len(meaning) // FEWEST)), rng) for k in RESOLUTIONS),
         word_weight=_word_weight(word_reliability(bank)),
-        sample=in_context(bank[:SAMPLE], bank),
-        ordinary=in_context(bank[-ORDINARY:], bank),
+        sample=usual[:SAMPLE],
+        ordinary=usual[-ORDINARY:],
         source_counts=dict(Counter(sources.tolist())),
     )
 
@@ -105,6 +118,8 @@ def to_bytes(background: Background) -> bytes:
         idf=background.idf[seen],
         unseen=background.idf.max(),
         meaning=bank.meaning.astype(np.float16),
+        sample=background.sample.meaning.astype(np.float16),
+        ordinary=background.ordinary.meaning.astype(np.float16),
         data=bank.words.data,
         indices=bank.words.indices.astype(np.uint32),
         indptr=bank.words.indptr,
@@ -124,6 +139,11 @@ def from_bytes(data: bytes) -> Background:
         meaning = z["meaning"].astype(np.float32)
         shape = (len(meaning), SLOTS)
         bank = Features(meaning, sparse.csr_array((z["data"], z["indices"].astype(np.int32), z["indptr"]), shape=shape))
+        parts = {"sample": bank[:SAMPLE], "ordinary": bank[-ORDINARY:]}
+        seen = {  # in context; what an earlier version wrote is without them
+            name: Features(z[name].astype(np.float32), part.words) if name in z else in_context(part, bank)
+            for name, part in parts.items()
+        }
         return Background(
             model=str(z["model"]),
             items=int(z["items"]),
@@ -132,8 +152,8 @@ def from_bytes(data: bytes) -> Background:
             bank=bank,
             prototypes=tuple(np.split(z["prototypes"], np.cumsum(z["resolutions"])[:-1])),
             word_weight=float(z["word_weight"]),
-            sample=in_context(bank[:SAMPLE], bank),
-            ordinary=in_context(bank[-ORDINARY:], bank),
+            sample=seen["sample"],
+            ordinary=seen["ordinary"],
             source_counts={int(source): int(count) for source, count in z["sources"]},
         )
 
@@ -149,15 +169,18 @@ def _word_weight(reliability: float | None) -> float:
     return 1 + 3 * min(max((reliability - 0.85) / 0.05, 0.0), 1.0)
 
 
-def _alone(
-    vectors: Floats, counts: Counts, langs: Sequence[str], centres: Mapping[str, Floats], idf: Floats
-) -> Features:
-    """Texts before they are seen in context: unit rows about the centres of their languages, and words."""
+def as_stored(meaning: Floats) -> Floats:
+    """What comes back of rows that are stored as float16, so that it does not matter whether they were."""
+    return meaning.astype(np.float16).astype(np.float32)
+
+
+def _centred(vectors: Floats, langs: Sequence[str], centres: Mapping[str, Floats]) -> Floats:
+    """Unit rows about the centres of their languages, before they are seen in context; zero rows stay zero."""
     names = list(centres)
     table = np.vstack(list(centres.values()))
     index = [names.index(lang) if lang in centres else 0 for lang in langs]
     known = np.any(vectors != 0, axis=1, keepdims=True)
-    return Features(unit(np.where(known, vectors - table[np.array(index, np.int64)], 0)), tfidf(counts, idf))
+    return unit(np.where(known, vectors - table[np.array(index, np.int64)], 0))
 
 
 def _centres(vectors: Floats, langs: Sequence[str], d: int) -> dict[str, Floats]:

@@ -159,7 +159,7 @@ def logistic_regression(history: History, others: Features, candidates: Features
     dual, least = np.zeros(len(rows)), np.inf
     best = dual
     for strength in STRENGTHS:
-        dual, left_out = newton(kernel, wanted, weight, strength, dual)
+        dual, left_out, _ = newton(kernel, wanted, weight, strength, dual)
         loss = float(weight @ np.logaddexp(0, np.where(wanted, -left_out, left_out)))
         if loss < least:
             best, least = dual, loss

@@ -24,7 +24,7 @@ import numpy as np
 from scipy import sparse
 
 from attention_filter.personal.background import Background
-from attention_filter.personal.features import Features, Floats, similarity
+from attention_filter.personal.features import Features, Floats, Ints, similarity
 from attention_filter.personal.feedback import History
 from attention_filter.personal.taste import Taste, learn
 from attention_filter.personal.threads import in_parts, one_thread_each
@@ -119,15 +119,16 @@ def make_profile(
     return profile
 
 
-def with_taste(profile: Profile) -> Profile:
+def with_taste(profile: Profile, before: tuple[Taste, Ints] | None = None) -> Profile:
     """The profile with the taste that its history teaches, which has earned its weight or is None.
 
-    A taste is drawn anew by every vote, so its scale is its own and never a frozen one.
+    A taste is drawn anew by every vote, so its scale is its own and never a frozen one. `before` as in `taste.learn`.
     """
     background, history, scale = profile.background, profile.history, profile.scale
     others = {term: weight for term, weight in profile.wanted.items() if term != "taste"}
     earned = _earned(background, history, profile.wanted.get("taste", 0.0))
-    taste = learn(history.features, history.weight, background.ordinary, background.word_weight) if earned else None
+    given = history.features, history.weight, background.ordinary, background.word_weight
+    taste = learn(*given, before) if earned else None
     if taste is None:
         return replace(profile, taste=None, weights=others)
     own = _scale_of({"taste": taste.of(background.sample)})
@@ -241,7 +242,8 @@ def held_out_terms(profile: Profile) -> dict[str, np.ndarray]:
     np.fill_diagonal(kernel, -np.inf)
     raw["near"] = _near(kernel, near_weights(history)) if len(history) > 1 else np.zeros(len(history))
     if profile.taste:
-        raw["taste"] = np.where(np.isnan(profile.taste.left_out), raw["taste"], profile.taste.left_out)
+        without = profile.taste.left_out()
+        raw["taste"] = np.where(np.isnan(without), raw["taste"], without)
     return raw
 
 

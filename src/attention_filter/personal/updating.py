@@ -1,7 +1,7 @@
 """One act learned or unlearned, without going through the whole history again.
 
 A_kj depends on item j alone, so an act adds a column to A and its own rank-one part to U, O(K·d), and taking it back
-takes the same away. Only the taste, which weighs all examples against each other, is drawn anew.
+takes the same away. The taste, which weighs all examples against each other, is corrected from the one before.
 """
 
 from __future__ import annotations
@@ -37,7 +37,9 @@ def with_act(profile: Profile, row: Features, weight: float, key: int) -> Profil
     for head in profile.heads:
         column = ranking.attention(head.prototypes, row.meaning, "queries")  # A_kj, (K, 1)
         heads.append(_moved(replace(head, a=np.hstack([head.a, column])), column * np.float32(weight), row))
-    return ranking.with_taste(replace(profile, history=longer, heads=tuple(heads)))
+    stood = np.append(np.arange(len(history)), -1)
+    before = (profile.taste, stood) if profile.taste else None
+    return ranking.with_taste(replace(profile, history=longer, heads=tuple(heads)), before)
 
 
 @one_thread_each()
@@ -54,7 +56,8 @@ def without_act(profile: Profile, key: int) -> Profile:
         column = head.a[:, [place]]
         rest = replace(head, a=np.delete(head.a, place, axis=1))
         heads.append(_moved(rest, -column * history.weight[place], row))
-    return ranking.with_taste(replace(profile, history=shorter, heads=tuple(heads)))
+    before = (profile.taste, np.delete(np.arange(len(history)), place)) if profile.taste else None
+    return ranking.with_taste(replace(profile, history=shorter, heads=tuple(heads)), before)
 
 
 def _moved(head: Head, weighted: np.ndarray, row: Features) -> Head:

@@ -90,9 +90,9 @@ def understand(work: Work) -> None:
     """Encode what is new for the reader, learn what is usual, and have it ranked."""
     mine = work.filter()
     if not learned.model_of(mine.store):
-        mine.understand(progress=work.progress, changed=True, limit=FIRST)
+        mine.understand(progress=work.progress, limit=FIRST)
         ask(work.store, "rank", work.job.reader, work.clock())
-    mine.understand(progress=work.progress, changed=True)
+    mine.understand(progress=work.progress)
     mine.store.put_state(MODEL_SETTING, work.settings.model.encode())
     ask(work.store, "rank", work.job.reader, work.clock(), AHEAD)
 
@@ -105,7 +105,7 @@ def rank(work: Work) -> None:
     work.progress("Ranking", 0, 1)
     standing.refresh(mine, work.settings, now)
     if learned.is_due(mine):
-        ask(work.store, "reconsider", work.job.reader, work.clock())
+        ask(work.store, "reconsider", work.job.reader, work.clock(), AHEAD)
 
 
 def reconsider(work: Work) -> None:

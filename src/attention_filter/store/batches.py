@@ -10,7 +10,7 @@ import numpy as np
 import sqlalchemy as sa
 
 from attention_filter.store import feedback, readers
-from attention_filter.store.schema import items, seconds, subscribed, vectors
+from attention_filter.store.schema import contexts, items, seconds, subscribed, vectors
 from attention_filter.store.vectors import find_model, unpack
 from attention_filter.types import Sign
 from attention_filter.words import COUNTS
@@ -22,6 +22,7 @@ class Batch:
 
     ids, sources int64 (n,) · dates, fetched float64 (n,), of the Item in seconds since 1970 · vectors float32 (n, dim),
     zeros where there is none (dim is 0 for a model that has stored nothing) · has_vector bool (n,) ·
+    in_context bool (n,), where the vector is the one that is kept in context (`contexts.py`), if such were asked for ·
     term_ptr int64 (n + 1,) · term_ids uint32 · term_counts uint16 · langs, one for each item.
     """
 
@@ -31,6 +32,7 @@ class Batch:
     fetched: np.ndarray
     vectors: np.ndarray
     has_vector: np.ndarray
+    in_context: np.ndarray
     term_ptr: np.ndarray
     term_ids: np.ndarray
     term_counts: np.ndarray
@@ -51,6 +53,7 @@ class Batch:
             self.fetched[rows],
             self.vectors[rows],
             self.has_vector[rows],
+            self.in_context[rows],
             start,
             self.term_ids[terms],
             self.term_counts[terms],
@@ -68,6 +71,7 @@ def join(parts: Sequence[Batch]) -> Batch:
         np.concatenate([part.fetched for part in parts]),
         np.concatenate([part.vectors for part in parts]),
         np.concatenate([part.has_vector for part in parts]),
+        np.concatenate([part.in_context for part in parts]),
         np.concatenate([[0], *(part.term_ptr[1:] + end for part, end in zip(parts, ends, strict=False))]),
         np.concatenate([part.term_ids for part in parts]),
         np.concatenate([part.term_counts for part in parts]),
@@ -106,18 +110,26 @@ def choose(connection: sa.Connection, reader: int, wanted: Wanted, now: datetime
     return list(connection.scalars(sa.select(items.c.id).where(*conditions).order_by(items.c.id)))
 
 
-def load(connection: sa.Connection, ids: Sequence[int], model: str) -> Batch:
-    """The items in the order of `ids`, all of which must exist."""
+def load(connection: sa.Connection, ids: Sequence[int], model: str, background: int = 0) -> Batch:
+    """The items in the order of `ids`, all of which must exist; those kept in context of the background so."""
     model_id, dim = find_model(connection, model)
     chosen = (
         sa.select(
-            items.c.id, items.c.source, items.c.date, items.c.terms, vectors.c.vector, items.c.lang, items.c.fetched
+            items.c.id,
+            items.c.source,
+            items.c.date,
+            items.c.terms,
+            sa.func.coalesce(contexts.c.context, vectors.c.vector),
+            items.c.lang,
+            items.c.fetched,
+            contexts.c.item.is_not(None),
         )
+        .outerjoin(contexts, sa.and_(contexts.c.item == items.c.id, contexts.c.background == background))
         .outerjoin(vectors, sa.and_(vectors.c.content_hash == items.c.content_hash, vectors.c.model == model_id))
         .where(items.c.id.in_(ids))
     )
     rows = {row[0]: row for row in connection.execute(chosen)}
-    columns = list(zip(*(rows[one] for one in ids), strict=True)) or [()] * 7
+    columns = list(zip(*(rows[one] for one in ids), strict=True)) or [()] * 8
     terms = np.frombuffer(b"".join(columns[3]), COUNTS)
     sizes = np.array([len(one) // COUNTS.itemsize for one in columns[3]], np.int64)
     found, has = unpack(columns[4], dim)
@@ -128,6 +140,7 @@ def load(connection: sa.Connection, ids: Sequence[int], model: str) -> Batch:
         fetched=np.array(columns[6], np.float64),
         vectors=found,
         has_vector=has,
+        in_context=np.array(columns[7], bool),
         term_ptr=np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
         term_ids=terms["id"].copy(),
         term_counts=terms["count"].copy(),

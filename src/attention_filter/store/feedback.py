@@ -19,7 +19,7 @@ from attention_filter.types import Feedback, Sign
 _undo = feedback.alias("undo")
 
 
-def _standing(reader: int) -> sa.ColumnElement[bool]:
+def _standing(reader: int | sa.BindParameter[int]) -> sa.ColumnElement[bool]:
     """True for the reader's acts that are not undone."""
     undone = sa.exists().where(_undo.c.undoes == feedback.c.id)
     # `sign` marks an act. Asking `undoes IS NULL` instead, SQLite would go through that index: all readers' acts.
@@ -33,7 +33,7 @@ def acted_on(reader: int, sign: Sign | None = None) -> sa.ColumnElement[bool]:
     return items.c.id.in_(chosen if sign is None else chosen.where(acts.c.sign == sign.value))
 
 
-def effective(reader: int) -> sa.Select[Any]:
+def effective(reader: int | sa.BindParameter[int]) -> sa.Select[Any]:
     """Rows id, item, sign, at: per item the latest act that is not undone."""
     latest = sa.func.row_number().over(
         partition_by=feedback.c.item, order_by=(feedback.c.at.desc(), feedback.c.id.desc())

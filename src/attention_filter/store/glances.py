@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
+from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
@@ -48,7 +49,7 @@ class Glance:
 
 
 @dataclass(frozen=True, slots=True)
-class Marks:
+class Basis:
     """What moves when a ranking grows old: ids of the reader's last act or undo and of the newest item of all, and a
     digest of all else of the reader that it depends on."""
 
@@ -102,12 +103,19 @@ def glances(connection: sa.Connection, reader: int, ids: Sequence[int]) -> list[
 
 def effective_acts(connection: sa.Connection, reader: int) -> dict[int, Sign]:
     """{item: what the reader did with it last}, without what was undone."""
-    chosen = feedback.effective(reader).subquery()
-    return {item: Sign(sign) for item, sign in connection.execute(sa.select(chosen.c.item, chosen.c.sign))}
+    return {item: Sign(sign) for item, sign in connection.execute(_ACTS, {"reader": reader})}
 
 
-def marks(connection: sa.Connection, reader: int, states: Sequence[str]) -> Marks:
-    """The marks of a ranking made now; `states` name the reader's states that it depends on."""
+def _effective_acts() -> sa.Select[Any]:
+    chosen = feedback.effective(sa.bindparam("reader")).subquery()
+    return sa.select(chosen.c.item, chosen.c.sign)
+
+
+_ACTS: sa.Select[Any] = _effective_acts()  # built once: each page asks for it, and building takes longer than asking
+
+
+def basis(connection: sa.Connection, reader: int, states: Sequence[str]) -> Basis:
+    """What a ranking made now depends on; `states` name the reader's states that are part of it."""
     act = connection.scalar(sa.select(sa.func.max(acts.c.id)).where(acts.c.reader == reader)) or 0
     size = sa.func.length(state.c.data)
     small = sa.case((size < SMALL, state.c.data))
@@ -125,7 +133,7 @@ def marks(connection: sa.Connection, reader: int, states: Sequence[str]) -> Mark
     )
     told = [[tuple(row) for row in connection.execute(query)] for query in queries]
     limit = readers.age_limit(connection, reader)
-    return Marks(act, newest(connection), blake2b(repr((told, limit)).encode(), digest_size=12).hexdigest())
+    return Basis(act, newest(connection), blake2b(repr((told, limit)).encode(), digest_size=12).hexdigest())
 
 
 def newest(connection: sa.Connection) -> int:

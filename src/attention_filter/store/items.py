@@ -14,7 +14,9 @@ from attention_filter.errors import UsageError
 from attention_filter.store import search
 from attention_filter.store.matching import Known, distinct, match, qualified_guid
 from attention_filter.store.schema import (
+    backgrounds,
     contents,
+    contexts,
     items,
     moment,
     moment_or_none,
@@ -203,6 +205,8 @@ def _update(connection: sa.Connection, id_: int, entry: Entry) -> None:
     row = {"date": _date(entry, moment(old.fetched)), **_item_row(entry)}
     connection.execute(sa.update(items).where(items.c.id == id_).values(row))
     connection.execute(sa.update(contents).where(contents.c.item == id_).values(_content_row(entry)))
+    every = sa.select(backgrounds.c.id)  # so that the key is used, which begins with the background
+    connection.execute(sa.delete(contexts).where(contexts.c.background.in_(every), contexts.c.item == id_))
     search.unindex(connection, [(id_, old.title, old.text)])
     search.index(connection, [(id_, entry.title, entry.text)])
 

@@ -29,7 +29,10 @@ NOBODY = 0  # no reader has this id; a name that has stored nothing yet sees not
 
 
 def find(connection: sa.Connection, name: str) -> int:
-    return connection.scalar(sa.select(readers.c.id).where(readers.c.name == name)) or NOBODY
+    return connection.scalar(_FIND, {"name": name}) or NOBODY
+
+
+_FIND = sa.select(readers.c.id).where(readers.c.name == sa.bindparam("name"))  # built once: every transaction asks it
 
 
 def find_or_add(connection: sa.Connection, name: str) -> int:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 
-REVISION = "0002"  # the newest migration; a test holds the two together
+REVISION = "0003"  # the newest migration; a test holds the two together
 
 metadata = sa.MetaData(
     naming_convention={
@@ -242,6 +242,29 @@ jobs = sa.Table(
     sa.Column("error", sa.Text),
     sa.Column("unique_key", sa.Text, unique=True),
     sa.Index(None, "state", "run_at"),
+)
+
+# What streams look like without any feedback. The reader's state names (by its stamp) the one they are scored against;
+# readers who follow the same sources share one.
+backgrounds = sa.Table(
+    "backgrounds",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("stamp", sa.Text, nullable=False, unique=True),  # a digest of what it was learned from
+    sa.Column("model", sa.Text, nullable=False),
+    sa.Column("sources", sa.Text, nullable=False, index=True),  # JSON of their ids, sorted
+    sa.Column("marks", sa.LargeBinary, nullable=False),  # of the items it was learned from, uint64
+    sa.Column("data", sa.LargeBinary, nullable=False),  # personal.background.to_bytes
+)
+
+# Clustered by its key: one background's contexts lie side by side, 768 bytes each at 384 dimensions.
+contexts = sa.Table(
+    "contexts",
+    metadata,
+    sa.Column("background", sa.ForeignKey("backgrounds.id"), primary_key=True),
+    sa.Column("item", sa.ForeignKey("items.id"), primary_key=True),
+    sa.Column("context", sa.LargeBinary, nullable=False),  # dim × float16
+    sqlite_with_rowid=False,
 )
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -15,6 +15,7 @@ from attention_filter.errors import UsageError
 from attention_filter.store import (
     backup,
     batches,
+    contexts,
     feedback,
     glances,
     items,
@@ -26,7 +27,8 @@ from attention_filter.store import (
 )
 from attention_filter.store.accounts import Accounts
 from attention_filter.store.batches import Batch
-from attention_filter.store.glances import Glance, Marks, Outline
+from attention_filter.store.contexts import Kept, Marked
+from attention_filter.store.glances import Basis, Glance, Outline
 from attention_filter.store.items import Added
 from attention_filter.store.jobs import Jobs
 from attention_filter.store.migrate import migrate
@@ -240,8 +242,11 @@ class Store:
         lang: str | None = None,
         seen: bool = False,
         now: datetime | None = None,
+        background: str | None = None,
     ) -> Iterator[Batch]:
         """The stream as arrays, `chunk` items at a time, in the order they were stored.
+
+        With the stamp of a `background`, items come as they are kept in its context, where they are.
 
         Left out are items the reader acted on (unless `seen`) and, at `now` (the clock when not given), those
         older than the age limit that are not saved.
@@ -251,12 +256,12 @@ class Store:
         wanted = batches.Wanted(source, since, lang, seen)
         with self._read() as (connection, reader):
             ids = batches.choose(connection, reader, wanted, now or datetime.now(UTC))
-        return self._load(ids, model, chunk)
+        return self._load(ids, model, chunk, background)
 
-    def _load(self, ids: Sequence[int], model: str, chunk: int) -> Iterator[Batch]:
+    def _load(self, ids: Sequence[int], model: str, chunk: int, background: str | None) -> Iterator[Batch]:
         for part in items.chunks(ids, chunk):
             with self._read() as (connection, _):
-                batch = batches.load(connection, part, model)
+                batch = batches.load(connection, part, model, contexts.find(connection, background))
             yield batch  # outside the transaction: the caller may take its time
 
     def glances(self, ids: Sequence[int]) -> list[Glance]:
@@ -269,10 +274,10 @@ class Store:
         with self._read() as (connection, reader):
             return glances.outline(connection, reader, now)
 
-    def marks(self, states: Sequence[str]) -> Marks:
+    def basis(self, states: Sequence[str]) -> Basis:
         """What a ranking made now depends on; cheap. `states` name the states that it depends on."""
         with self._read() as (connection, reader):
-            return glances.marks(connection, reader, states)
+            return glances.basis(connection, reader, states)
 
     def newest_item(self) -> int:
         """The largest id of any reader's items; 0 when there is none."""
@@ -284,11 +289,11 @@ class Store:
         with self._read() as (connection, reader):
             return glances.newer(connection, reader, than)
 
-    def batch_of(self, ids: Sequence[int], model: str) -> Batch:
+    def batch_of(self, ids: Sequence[int], model: str, background: str | None = None) -> Batch:
         """The same arrays for given items, in that order; UsageError when one is not the reader's."""
         with self._read() as (connection, reader):
             items.check_visible(connection, reader, ids)
-            return batches.load(connection, ids, model)
+            return batches.load(connection, ids, model, contexts.find(connection, background))
 
     def set_age_limit(self, days: float | None) -> None:
         """Hide items older than this from `batches`. Nothing is deleted, and saved items stay."""
@@ -322,6 +327,38 @@ class Store:
     def put_text_vectors(self, model: str, texts: Sequence[str], array: np.ndarray) -> None:
         with self._write() as (connection, _):
             vectors.put(connection, model, [items.text_key(text) for text in texts], array)
+
+    # Backgrounds and contexts
+
+    def background(self) -> Kept | None:
+        """The background that the reader's stream is scored against."""
+        with self._read() as (connection, reader):
+            return contexts.current(connection, reader)
+
+    def shared_backgrounds(self, model: str) -> list[Kept]:
+        """The reader's own and those that were learned from the very sources that the reader follows."""
+        with self._read() as (connection, reader):
+            return contexts.of_the_same(connection, reader, model)
+
+    def keep_background(self, kept: Kept) -> None:
+        """Score the stream against it from now on. Backgrounds that no reader uses any more go, with their contexts."""
+        with self._write() as (connection, reader):
+            contexts.keep(connection, reader, kept)
+
+    def marks(self, now: datetime) -> np.ndarray:
+        """A number for each item of the stream, seen or not, and its content: uint64 (n,), sorted."""
+        with self._read() as (connection, reader):
+            return contexts.marks(connection, batches.choose(connection, reader, batches.Wanted(seen=True), now))
+
+    def missing_contexts(self, stamp: str) -> list[Marked]:
+        """(id, content hash) of what has a vector and is not kept in the context of the background yet."""
+        with self._read() as (connection, reader):
+            return contexts.missing(connection, reader, stamp)
+
+    def put_contexts(self, stamp: str, of: Sequence[Marked], array: np.ndarray) -> None:
+        """Store row i of `array` (n, dim) for of[i], as float16; what has changed or gone meanwhile is left out."""
+        with self._write() as (connection, _):
+            contexts.put(connection, stamp, of, array)
 
     # Feedback
 
@@ -433,6 +470,7 @@ class Store:
         """Forget this reader: their subscriptions, feedback, interests, rules, state. Shared rows stay."""
         with self._write() as (connection, reader):
             readers.delete(connection, reader)
+            contexts.drop_unused(connection)
 
     def readers(self) -> list[str]:
         """The names of all readers who have stored something."""
