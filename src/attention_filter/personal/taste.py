@@ -188,7 +188,7 @@ def _corrected(
 def _bend_alone(
     eta: np.ndarray, grows: np.ndarray, wanted: NDArray[np.bool_], worth: np.ndarray
 ) -> np.ndarray:
-    """How much the loss of new examples will bend: each alone, with η = `eta` + `grows` · a, by Newton's method (k,)."""
+    """How much the loss of new examples will bend, (k,): each alone, with η = `eta` + `grows` · a, by Newton's method."""
     from scipy.special import expit
 
     a = np.zeros(len(eta))
