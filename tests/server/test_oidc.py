@@ -204,6 +204,7 @@ def test_the_answer_has_to_come_within_ten_minutes(place: Any, anna: Any) -> Non
         {"claims": {"nonce": None}},
         {"claims": {"iss": "https://evil.example"}},
         {"claims": {"aud": "another client"}},
+        {"claims": {"aud": "another client", "azp": CLIENT}},
         {"claims": {"aud": [CLIENT, "another client"], "azp": "another client"}},
         {"claims": {"exp": 1}},
         {"claims": {"exp": None}},
