@@ -185,10 +185,8 @@ def _corrected(
     return None
 
 
-def _bend_alone(
-    eta: np.ndarray, grows: np.ndarray, wanted: NDArray[np.bool_], worth: np.ndarray
-) -> np.ndarray:
-    """How much the loss of new examples will bend, (k,): each alone, with η = `eta` + `grows` · a, by Newton's method."""
+def _bend_alone(eta: np.ndarray, grows: np.ndarray, wanted: NDArray[np.bool_], worth: np.ndarray) -> np.ndarray:
+    """How much the loss of new examples bends, (k,): each alone, with η = `eta` + `grows` · a, by Newton's method."""
     from scipy.special import expit
 
     a = np.zeros(len(eta))
