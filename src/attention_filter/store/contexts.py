@@ -11,6 +11,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
@@ -109,14 +110,16 @@ def put(connection: sa.Connection, stamp: str, of: Sequence[Marked], array: np.n
         items.c.id == sa.bindparam("id_of"), items.c.content_hash == sa.bindparam("content"), ~there
     )
     statement = sa.insert(contexts).from_select(["background", "item", "context"], row)
-    given = [{"id_of": item, "content": content, "row": r.tobytes()} for (item, content), r in zip(of, half, strict=True)]
+    given = [
+        {"id_of": item, "content": content, "row": r.tobytes()} for (item, content), r in zip(of, half, strict=True)
+    ]
     connection.execute(statement, given)
 
 
 _SELECT = sa.select(backgrounds.c.stamp, backgrounds.c.model, backgrounds.c.marks, backgrounds.c.data)
 
 
-def _kept(row: sa.Row[tuple[str, str, bytes, bytes]]) -> Kept:
+def _kept(row: sa.Row[Any]) -> Kept:
     return Kept(row.stamp, row.model, np.frombuffer(row.marks, np.uint64), row.data)
 
 
