@@ -119,7 +119,7 @@ def put(connection: sa.Connection, stamp: str, of: Sequence[Marked], array: np.n
 _SELECT = sa.select(backgrounds.c.stamp, backgrounds.c.model, backgrounds.c.marks, backgrounds.c.data)
 
 
-def _kept(row: sa.Row[Any]) -> Kept:
+def _kept(row: Any) -> Kept:
     return Kept(row.stamp, row.model, np.frombuffer(row.marks, np.uint64), row.data)
 
 
