@@ -46,7 +46,7 @@ from attention_filter.logs import LogItem, read_profiles
 from attention_filter.models.encoder import Encoder, TokenStates, load_encoder
 from attention_filter.models.passages import passage
 from attention_filter.personal import context, ranking
-from attention_filter.personal.explain import carried_by_items, carried_by_words
+from attention_filter.personal.explain import carried_by_items, carried_by_words, shares
 from attention_filter.personal.features import SLOTS, Counts, Features
 from attention_filter.personal.feedback import History
 from attention_filter.personal.ranking import Profile, make_profile, score
@@ -189,7 +189,7 @@ def fair(cases: list[Case]) -> dict[str, float]:
     for case in cases:
         row, m = case.row, len(case.profile.history)
         names = [head.name for head in case.profile.heads]
-        parts = ranking.shares(case.profile, row)
+        parts = shares(case.profile, row)
         share = sum(_worth(case.profile, name) * parts[name] for name in names)
         worth = {held: _attention(case.profile, held, row) for n in range(m + 1) for held in combinations(range(m), n)}
         coalitions += len(worth)

@@ -136,9 +136,7 @@ def learn_background(store: Store, model: str, now: datetime) -> Background:
     return make_background(model, whole.vectors, counts_of(whole), whole.langs, whole.sources)
 
 
-def make_history(
-    store: Store, background: Background, model: str, now: datetime, stamp: str | None = None
-) -> History:
+def make_history(store: Store, background: Background, model: str, now: datetime, stamp: str | None = None) -> History:
     """What the reader did and said, as the ranking wants it; oldest act first, then the interests.
 
     With the `stamp` of the background, what is kept in its context is not seen in context again.

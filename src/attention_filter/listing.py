@@ -13,6 +13,8 @@ from attention_filter.personal import (
     asking,
     constraints,
     diversity,
+    explain,
+    interests,
     lists,
     posterior,
     ranking,
@@ -81,7 +83,7 @@ def arranged(reading: Reading, placed: Placed, limit: int, variety: float) -> li
     places = min(limit, len(leads))
     told = [facts(row) for row in in_hand[leads].tolist()] if limits else []
     made = lists.arrange(
-        scores.total[leads] / _deviation(reading.profile),
+        scores.total[leads] / reading.deviation,
         places,
         lists.usual_wishes(reading.profile.history, rows[leads], batch.sources[leads], variety, places)
         if not reading.simple
@@ -103,23 +105,17 @@ def arranged(reading: Reading, placed: Placed, limit: int, variety: float) -> li
     ]
 
 
-def _deviation(profile: ranking.Profile) -> float:
-    """What one deviation of the score over background items is, in score units."""
-    usual = ranking.score(profile, profile.background.sample).total
-    return float(usual.std() if len(usual) else 0.0) or 1.0
-
-
 def _asker(reading: Reading, placed: Placed, order: np.ndarray, wanted: Sequence[Constraint]) -> Callable[[int], Facts]:
     """What the quotas may ask of the item at each place of `order`."""
     names = Names(reading.store)
 
-    def interests(ids: list[int]) -> list[str | None]:
+    def claimed(ids: list[int]) -> list[str | None]:
         rows = reading.features_of(reading.batch_of(ids))
         keys = reading.profile.history.keys
-        return [names.of(keys[row]) if row >= 0 else None for row in ranking.claims(reading.profile, rows).tolist()]
+        return [names.of(keys[row]) if row >= 0 else None for row in interests.claims(reading.profile, rows).tolist()]
 
     ids, sources, langs = placed.ids[order], placed.sources[order], placed.langs[order]
-    return quotas.asker(reading.store, wanted, ids, sources, langs, interests)
+    return quotas.asker(reading.store, wanted, ids, sources, langs, claimed)
 
 
 @dataclass(frozen=True)
@@ -183,7 +179,7 @@ def ranked(
     """The chosen rows as records with their reasons."""
     items = reading.store.items([int(batch.ids[row]) for row in chosen])
     names = Names(reading.store)
-    claimed = ranking.claims(reading.profile, rows)
+    claimed = interests.claims(reading.profile, rows)
     known = reading.knows(batch[np.array(chosen, np.int64)], rows[list(chosen)])
     chances = reading.curve.probability(interest) if reading.curve else None
     out = []
@@ -240,7 +236,7 @@ def _reasons(
     knows: Sequence[Contribution],
     names: Names,
 ) -> Iterator[Reason]:
-    parts = ranking.shares(reading.profile, row) if len(reading.profile.history) else {}
+    parts = explain.shares(reading.profile, row) if len(reading.profile.history) else {}
     for term, values in scores.terms.items():
         detail = ""
         if term in parts and np.any(parts[term]):

@@ -53,6 +53,7 @@ class Reading:
     profile: ranking.Profile
     line: float  # below it an item goes to the tray
     keep: float  # the promise: this share of what would be read is above the line
+    deviation: float  # of the score over background items
     curve: calibration.Calibration | None = None  # from the interest part of a score to a probability
     simple: fallback.Simple | None = None  # orders the stream in place of the blend; line and curve stay the blend's
     knowledge: Knowledge | None = None
@@ -155,14 +156,17 @@ def open_reading(store: Store, settings: Settings, now: datetime, exploration: f
     keep = learned.promised(store)
     acted = history.weight[~history.statement]
     share = calibration.share_read(int((acted > 0).sum()), len(acted), store.count_items())
-    curve, line = replay.judge(profile, share, keep)
+    usual = ranking.score(profile, background.sample)
+    held = ranking.held_out_terms(profile) if len(history) else {}
+    curve, line = replay.judge(profile, share, keep, usual, ranking.weighed(profile, held))
     bold = settings.exploration if exploration is None else exploration
     change = None
     if bold:
-        known = posterior.believe(profile)
+        known = posterior.believe(profile, held, usual)
         change = bold * (posterior.draw(known, _chance_of_the_day(store.reader, now)) - known.mean)
     simple = _simple(store, profile)
-    return Reading(store, settings, now, model, profile, line, keep, curve, simple, knowledge, change, stamp)
+    deviation = float(usual.total.std() if len(usual.total) else 0.0) or 1.0
+    return Reading(store, settings, now, model, profile, line, keep, deviation, curve, simple, knowledge, change, stamp)
 
 
 @dataclass(frozen=True)

@@ -8,20 +8,17 @@ from hypothesis import strategies as st
 
 from attention_filter.personal import feedback
 from attention_filter.personal.background import from_bytes, make_background, to_bytes
-from attention_filter.personal.explain import carried_by_items
+from attention_filter.personal.explain import carried_by_items, shares
 from attention_filter.personal.features import Counts, similarity
 from attention_filter.personal.feedback import act_weight
 from attention_filter.personal.ranking import (
     TEMPERATURE,
     WEIGHTS,
-    claims,
     held_out,
     make_profile,
-    matrices,
     raw_terms,
     read_outs,
     score,
-    shares,
 )
 from attention_filter.personal.taste import learn
 from attention_filter.types import Sign
@@ -125,13 +122,6 @@ def test_the_interests_head_equals_the_formula(world):
     np.testing.assert_allclose(raw_terms(profile, world.features)["interests"], want, atol=1e-5)
 
 
-def test_a_has_columns_and_h_rows_that_sum_to_one(world):
-    profile = make_profile(world.background, world.history([1], [1.0], statements=[0, 1, 2]))
-    a, h = matrices(profile, world.features)
-    np.testing.assert_allclose(a.sum(0), 1, atol=1e-5)
-    np.testing.assert_allclose(h.sum(1), 1, atol=1e-5)
-
-
 @given(ITEMS, st.integers(0, 199), st.sampled_from([Sign.DISLIKE, Sign.HIDE, Sign.SKIP]))
 def test_a_rejection_never_raises_the_items_own_score(world, liked, rejected, sign):
     kept = [i for i in liked if i != rejected] or [(rejected + 1) % 200]
@@ -189,14 +179,6 @@ def test_nothing_known_gives_zero_and_never_nan(world):
     assert score(profile, world.features).total.tolist() == [0.0] * len(world.features)
     only_dislikes = make_profile(world.background, world.history([1], [-0.25]))
     assert np.isfinite(score(only_dislikes, world.features).total).all()
-
-
-def test_an_interest_claims_its_own_topic(world):
-    profile = make_profile(world.background, world.history([], [], statements=[0, 1]))
-    claimed = claims(profile, world.features)
-    for topic in (0, 1):
-        assert (claimed[world.topic == topic] == topic).mean() > 0.8
-    assert (claimed[world.topic > 1] == -1).mean() > 0.6
 
 
 def test_items_without_a_vector_are_ranked_by_their_words(world):

@@ -10,7 +10,7 @@ from alembic.script import ScriptDirectory
 
 from attention_filter.errors import StoreError, UsageError
 from attention_filter.store import sqlite
-from attention_filter.store.migrate import FOLDER, current_revision
+from attention_filter.store.migrate import FOLDER, _config, current_revision
 from attention_filter.store.schema import REVISION, metadata
 from attention_filter.store.store import Store, open_store
 
@@ -81,3 +81,28 @@ def test_without_a_copy_nothing_is_upgraded(first_version: Path) -> None:
         open_store(f"sqlite:///{first_version}")
     with sa.create_engine(f"sqlite:///{first_version}").connect() as connection:
         assert current_revision(connection) == "0001"
+
+
+def test_a_background_that_was_kept_per_reader_is_moved_and_still_used(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    engine = sqlite.make_engine(path)
+    sqlite.prepare(engine, path)
+    with sqlite.begin_writing(engine).begin() as connection:
+        config = _config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.execute(sa.text("INSERT INTO readers (id, name) VALUES (1, 'me'), (2, 'new')"))
+        kept = [
+            {"name": "background", "data": b"old"},
+            {"name": "model", "data": b"m"},
+            {"name": "scale", "data": b"{}"},
+        ]
+        connection.execute(sa.text("INSERT INTO state (reader, name, data) VALUES (1, :name, :data)"), kept)
+    engine.dispose()
+    with open_store(f"sqlite:///{path}") as store:
+        moved = store.background()
+        assert moved is not None
+        assert (moved.model, moved.data, len(moved.marks), store.get_state("scale")) == ("m", b"old", 0, b"{}")
+        assert store.get_state("model") is None
+    with open_store(f"sqlite:///{path}", "new") as store:
+        assert store.background() is None

@@ -59,7 +59,7 @@ class Background:
         if seen is None or not seen.any():
             return in_context(self.alone(vectors, counts, langs), self.bank)
         words, rest = tfidf(counts, self.idf), np.flatnonzero(~seen)
-        centred = _centred(vectors[rest], [langs[row] for row in rest], self.centres)
+        centred = _centred(vectors[rest], [langs[row] for row in rest.tolist()], self.centres)
         meaning = vectors.copy()
         meaning[rest] = in_context(Features(centred, words[rest]), self.bank).meaning
         return Features(meaning, words)

@@ -9,8 +9,39 @@ import numpy as np
 
 from attention_filter.personal.context import pull_back
 from attention_filter.personal.features import SLOTS, Features, Floats, unit
-from attention_filter.personal.ranking import NEIGHBOURS, Profile, near_weights, read_outs, shares
+from attention_filter.personal.feedback import History
+from attention_filter.personal.ranking import NEIGHBOURS, Profile, near_weights, nearest, read_outs
+from attention_filter.personal.threads import one_thread_each
 from attention_filter.words import occurrences, term_id, units
+
+
+@one_thread_each()
+def shares(profile: Profile, candidate: Features) -> dict[str, np.ndarray]:
+    """Each past item's part of each term of one candidate, {term: float64 (m,)}, before standardising.
+
+    The rows of a term sum to `raw_terms`. For the attention heads a share is the item's leave-one-out effect and
+    its Shapley value; for `near` and `said` it is exact for the neighbours and the statement that were chosen, and for
+    `taste` the rest is what told the candidate from ordinary items.
+    """
+    history, word_weight = profile.history, profile.background.word_weight
+    weight = history.weight.astype(np.float64)
+    meaning = (history.features.meaning.astype(np.float64) @ candidate.meaning[0].astype(np.float64)).ravel()
+    words = (history.features.words @ candidate.words.T).toarray().ravel().astype(np.float64)
+    out = {}
+    for name, h in read_outs(profile, candidate).items():
+        head = next(head for head in profile.heads if head.name == name)
+        looked = h[0].astype(np.float64) @ head.a.astype(np.float64)  # Σ_k h_k A_kj
+        out[name] = looked * weight * (meaning + (word_weight * words if head.words is not None else 0))
+    kernel = meaning + word_weight * words
+    _, index = nearest(kernel.astype(np.float32)[None])
+    chosen = index[0]
+    out["near"] = np.zeros(len(history))
+    out["near"][chosen] = kernel[chosen] * near_weights(history)[chosen] / NEIGHBOURS
+    if history.statement.any():
+        out["said"] = _said_shares(kernel, history)
+    if profile.taste:
+        out["taste"] = profile.taste.alpha * kernel
+    return out
 
 
 @dataclass(frozen=True)
@@ -122,6 +153,21 @@ def _direction(profile: Profile, candidate: Features) -> tuple[np.ndarray, np.nd
         meaning += _worth(profile, "taste") * profile.taste.meaning
         words = words + _worth(profile, "taste") * profile.taste.words
     return meaning, words
+
+
+def _said_shares(kernel: np.ndarray, history: History) -> np.ndarray:
+    largest = np.abs(history.weight[history.statement]).max()
+    parts = np.where(history.statement, kernel * (history.weight / largest), 0)
+    out = np.zeros(len(kernel))
+    wants = np.flatnonzero(history.statement & (history.weight > 0))
+    unwanted = np.flatnonzero(history.statement & (history.weight < 0))
+    if len(wants):
+        best = wants[parts[wants].argmax()]
+        out[best] = parts[best]
+    if len(unwanted):
+        worst = unwanted[parts[unwanted].argmin()]
+        out[worst] = min(parts[worst], 0)
+    return out
 
 
 def _worth(profile: Profile, term: str) -> float:

@@ -20,7 +20,7 @@ from attention_filter.personal.baselines import Bm25
 from attention_filter.personal.evaluate import FILTER, MEASURES
 from attention_filter.personal.features import Counts, Features, Ints, stack, take
 from attention_filter.personal.feedback import HALF_LIFE_DAYS, History
-from attention_filter.personal.ranking import Profile, held_out, make_profile, score
+from attention_filter.personal.ranking import Profile, Scores, held_out, make_profile, score
 from attention_filter.personal.threads import one_thread_each
 
 NEWEST, KEYWORDS, WORDS, MEAN = "newest first", "keywords", "TF-IDF and SVM", "mean of likes"
@@ -191,12 +191,18 @@ def _step(
     )
 
 
-def judge(profile: Profile, share: float, keep: float) -> tuple[calibration.Calibration | None, float]:
-    """The curve from scores to probabilities, and the line of the tray, when `share` of the stream would be read."""
+def judge(
+    profile: Profile, share: float, keep: float, usual: Scores | None = None, held: np.ndarray | None = None
+) -> tuple[calibration.Calibration | None, float]:
+    """The curve from scores to probabilities, and the line of the tray, when `share` of the stream would be read.
+
+    `usual` are the scores of the background's sample and `held` what `held_out` returned, where they are at hand.
+    """
     history = profile.history
     if not len(history):
         return None, float("-inf")
-    ordinary, own = score(profile, profile.background.sample).total, held_out(profile)
+    ordinary = (usual or score(profile, profile.background.sample)).total
+    own = held_out(profile) if held is None else held
     liked, turned_down = (own[chosen & ~history.statement] for chosen in (history.weight > 0, history.weight < 0))
     curve = calibration.fit(ordinary, liked, turned_down, share)
     if curve is None:

@@ -175,18 +175,22 @@ def _corrected(
     inverse[np.ix_(kept, new)] = -across @ corner
     inverse[np.ix_(new, kept)] = inverse[np.ix_(kept, new)].T
     inverse[np.ix_(new, new)] = corner
+    last = np.inf
     for _ in range(CORRECTIONS):
         bend, target = _step(kernel, wanted, worth, dual)
         short = target - kernel @ dual - STRENGTH / bend * dual
         change = inverse @ short.astype(np.float32)
-        dual = dual + change
-        if np.abs(change).max() <= CLOSE * np.abs(dual).max():
+        dual, size = dual + change, float(np.abs(change).max())
+        if not size < last:  # among few examples one more changes too much
+            return None
+        last = size
+        if size <= CLOSE * np.abs(dual).max():
             return Fit(told, wanted, worth, kernel, dual, inverse)
     return None
 
 
 def _bend_alone(eta: np.ndarray, grows: np.ndarray, wanted: NDArray[np.bool_], worth: np.ndarray) -> np.ndarray:
-    """How much the loss of new examples bends, (k,): each alone, with η = `eta` + `grows` · a, by Newton's method."""
+    """How much the loss of new examples will bend, (k,): each alone, with η = `eta` + `grows` · a, by Newton."""
     from scipy.special import expit
 
     a = np.zeros(len(eta))

@@ -11,6 +11,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
@@ -118,7 +119,7 @@ def put(connection: sa.Connection, stamp: str, of: Sequence[Marked], array: np.n
 _SELECT = sa.select(backgrounds.c.stamp, backgrounds.c.model, backgrounds.c.marks, backgrounds.c.data)
 
 
-def _kept(row: sa.Row[tuple[str, str, bytes, bytes]]) -> Kept:
+def _kept(row: Any) -> Kept:
     return Kept(row.stamp, row.model, np.frombuffer(row.marks, np.uint64), row.data)
 
 
