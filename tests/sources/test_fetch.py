@@ -350,3 +350,30 @@ def test_waiting_for_ones_turn_does_not_use_up_the_time(server, fetcher):
     client = fetcher(total_timeout=0.45)
     results = in_parallel(*[lambda: client.get(server.url("/feed"))] * 3)
     assert len(results) == 3
+
+
+# Forms
+
+
+def test_a_form_is_sent_once_with_its_headers_and_its_answer_comes_back(server, fetcher):
+    server.answer("/token", b"{}", headers={"Content-Type": "application/json"})
+    answer = fetcher().post_form(server.url("/token"), {"code": "a b"}, headers={"Authorization": "Basic x"})
+    assert (answer.status, answer.body, answer.content_type) == (200, b"{}", "application/json")
+    (asked,) = server.asked
+    assert asked.headers["content-type"] == "application/x-www-form-urlencoded"
+    assert (asked.headers["content-length"], asked.headers["authorization"]) == ("8", "Basic x")
+
+
+@pytest.mark.parametrize("status", [302, 307, 400, 401, 500, 503])
+def test_a_form_is_never_repeated_or_sent_on(server, fetcher, status):
+    server.answer("/token", b"", status, {"Location": "/other", "Retry-After": "1"})
+    with pytest.raises(SourceError):
+        fetcher().post_form(server.url("/token"), {"code": "x"}, headers={"Authorization": "secret"})
+    assert server.paths() == ["/token"]
+
+
+def test_a_form_is_not_sent_to_a_private_address(surfer, internet):
+    internet.names = {"id.example": ["10.0.0.1"]}
+    with pytest.raises(SourceError, match="not a public address"):
+        surfer().post_form("https://id.example/token", {"code": "x"})
+    assert internet.connected == []

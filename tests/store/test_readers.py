@@ -86,7 +86,7 @@ OWN_OR_SHARED = {
     "add_source", "add_interest", "add_rule", "put_state", "set_age_limit", "delete_reader",  # make or drop one's own
     "put_vectors", "text_vectors", "put_text_vectors", "put_contexts",  # keyed by content, which one must have to ask
     "keep_background",
-    "readers", "backup", "check", "close",  # the whole database
+    "readers", "backup", "check", "close", "for_reader",  # the whole database
 }  # fmt: skip
 
 

@@ -26,6 +26,13 @@ class Cache:
     def __len__(self) -> int:
         return self._length
 
+    @property
+    def content(self) -> tuple[Tensor, Tensor]:
+        """The keys and values so far; ValueError while there are none."""
+        if self._keys is None or self._values is None:
+            raise ValueError("Cache: nothing in it yet")
+        return self._keys[:, :, : self._length], self._values[:, :, : self._length]
+
     def append(self, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
         """Add the newest keys and values; returns all of them, as views that hold until the next call."""
         self._keys = self._with_room(self._keys, key)
@@ -34,7 +41,7 @@ class Cache:
         self._keys[:, :, self._length : end] = key.detach()
         self._values[:, :, self._length : end] = value.detach()
         self._length = end
-        return self._keys[:, :, :end], self._values[:, :, :end]
+        return self.content
 
     def select(self, rows: Tensor) -> None:
         """Keep these rows (m,) of the batch, in this order: a beam search goes on from its best beams."""

@@ -15,6 +15,7 @@ from attention_filter.attention.core import attend, weight_rows
 from attention_filter.attention.masks import Mask
 
 Turn = Callable[[Tensor, int], Tensor]  # heads' queries or keys (…, length, dim), first position -> the same, turned
+Mix = Callable[[Tensor, Tensor, Tensor], Tensor]  # heads' queries, keys, values -> mixed values (batch, heads, Q, …)
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class MultiHeadAttention(nn.Module):
 
     Batch comes first: (batch, length, dim). `kv_heads` < `heads` shares each key and value head among several query
     heads (Ainslie et al. 2023). Without `project_values` each head mixes the inputs themselves: V_i = Σ_j A_ij v_j.
-    There are no additive biases, so a query that may see nothing comes out as zeros.
+    Without `biased` there are no additive biases, so a query that may see nothing comes out as zeros.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class MultiHeadAttention(nn.Module):
         normalize: Literal["keys", "queries"] = "keys",
         scale: float | None = None,
         project_values: bool = True,
+        biased: bool = False,
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
@@ -59,10 +61,10 @@ class MultiHeadAttention(nn.Module):
             raise ValueError(f"MultiHeadAttention: {heads} heads must divide dim {dim}, {kv_heads} kv_heads the heads")
         self.heads, self.kv_heads, self.width = heads, kv_heads, dim // heads
         self.normalize, self.scale, self.dropout = normalize, scale, dropout
-        self.to_query = nn.Linear(dim, dim, bias=False)
-        self.to_key = nn.Linear(context_dim, kv_heads * self.width, bias=False)
-        self.to_value = nn.Linear(context_dim, kv_heads * self.width, bias=False) if project_values else None
-        self.to_output = nn.Linear(dim if project_values else heads * context_dim, dim, bias=False)
+        self.to_query = nn.Linear(dim, dim, bias=biased)
+        self.to_key = nn.Linear(context_dim, kv_heads * self.width, bias=biased)
+        self.to_value = nn.Linear(context_dim, kv_heads * self.width, bias=biased) if project_values else None
+        self.to_output = nn.Linear(dim if project_values else heads * context_dim, dim, bias=biased)
 
     def forward(
         self,
@@ -73,20 +75,26 @@ class MultiHeadAttention(nn.Module):
         bias: Tensor | None = None,
         turn: Turn | None = None,
         cache: Cache | None = None,
+        mix: Mix | None = None,
         show: Show | None = None,
     ) -> Tensor | tuple[Tensor, Matrices]:
         """Outputs (batch, Q, dim), and with `show` the matrices of the heads and rows asked for.
 
         `context` (batch, K, context_dim) is x itself unless given. `mask` and `bias` broadcast to (batch, heads, Q,
         K); a `Mask` runs blockwise when nothing else stands in its way. `turn` is applied to queries and keys
-        (`positions.rotary`). `cache` adds this call's keys and values to the past ones and looks at all of them.
+        (`positions.rotary`). `cache` adds this call's keys and values to the past ones and looks at all of them; with
+        a `context` of its own it keeps the context's, computed by the first call, for all that follow.
+        `mix` is a variant with a rule of its own (`lsh`, `span_attention`), in place of mask and bias.
         """
-        query, key = self._query_and_key(x, context, turn, len(cache) if cache is not None else 0)
-        value = self._value(x if context is None else context)
-        if cache is not None:
-            key, value = cache.append(key, value)
+        if cache is not None and len(cache) and context is not None:
+            query, (key, value) = self._heads(self.to_query(x), self.heads), cache.content
+        else:
+            query, key = self._query_and_key(x, context, turn, len(cache) if cache is not None else 0)
+            value = self._value(x if context is None else context)
+            if cache is not None:
+                key, value = cache.append(key, value)
         key, value = self._shared(key), self._shared(value)
-        mixed = self._mix(query, key, value, mask, bias)
+        mixed = mix(query, key, value) if mix is not None else self._mix(query, key, value, mask, bias)
         out: Tensor = self.to_output(mixed.transpose(1, 2).flatten(2))
         return out if show is None else (out, self._show(query, key, mask, bias, show))
 

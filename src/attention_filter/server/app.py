@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 
 from attention_filter import __version__
 from attention_filter.errors import AttentionError, StoreError, UsageError
-from attention_filter.server import live, watch
+from attention_filter.server import access, accounts, live, oidc, passkeys, watch
 from attention_filter.server.pages import acts, images, install, item, search, stream
 from attention_filter.server.site import Site, render
 from attention_filter.server.work import ask
@@ -44,6 +44,7 @@ def create_app(
     )
     here = Site(open_store(settings.db, reader), settings, reader, clock)
     app.state.site = here
+    access.install(app, settings, here.store.accounts, reader=reader, clock=clock)
     app.state.live = live.Live(here.store, clock)
     app.state.worker = WorkerProcess(settings) if worker else None
     if worker:
@@ -52,7 +53,7 @@ def create_app(
     app.state.registry.register(watch.Stored(here.store, clock))
     app.add_middleware(watch.Watch, registry=app.state.registry)
     app.mount("/static", StaticFiles(directory=str(files(__package__) / "static")), name="static")
-    for page in (stream, acts, item, search, images, install, live, watch):
+    for page in (accounts, passkeys, oidc, stream, acts, item, search, images, install, live, watch):
         app.include_router(page.router)
     app.exception_handler(AttentionError)(_failed)
     app.exception_handler(HTTPException)(_refused)

@@ -1,4 +1,4 @@
-"""An item's text made ready to be read: sanitised once more, its words marked by what they carried, pictures guarded."""
+"""An item's text made ready to be read: sanitised once more, its words marked by what they carried."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from attention_filter.sources.clean import sanitise
 from attention_filter.why import Word
 
 CLASSES = 4  # of intensity
-WORTH_MARKING = 0.15  # of the largest share
+WORTH_MARKING = 0.25  # of the largest share
 _VOID = frozenset({"br", "hr", "img", "wbr", "col"})
 _RASTER = (
     (b"\x89PNG\r\n\x1a\n", "image/png"),

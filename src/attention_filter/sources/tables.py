@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -14,12 +12,10 @@ from typing import Any
 from attention_filter.errors import DataError, SourceError
 from attention_filter.sources.clean import make_entry
 from attention_filter.sources.dates import parse_date
-from attention_filter.sources.decoding import decode
 from attention_filter.sources.files import Problem
+from attention_filter.sources.rows import read_rows
 from attention_filter.types import Entry
 
-MAX_TABLE = 200_000_000  # bytes
-MAX_FIELD = 1_000_000  # characters of one field
 # Which column names mean which field; the first that a header has counts.
 COLUMN_NAMES: Mapping[str, tuple[str, ...]] = {
     "guid": ("guid", "id", "key", "number", "ticket_id", "ticket", "issue_key", "issue", "case_id", "uid", "编号"),
@@ -66,14 +62,12 @@ def read_table(path: Path, columns: Mapping[str, str], now: datetime) -> Iterato
         raise SourceError(
             f"{path}: no field is called {', '.join(sorted(unknown))}; there are {', '.join(COLUMN_NAMES)}"
         )
-    text = _read(path)
-    if path.suffix.lower() in (".jsonl", ".ndjson", ".json"):
-        rows = _json_rows(text, path)
-    else:
-        rows = _csv_rows(text, path, columns)
+    table = read_rows(path)
+    if table.header is not None:
+        _check_header(path, table.header, columns)
     chosen: dict[str, str] = {}
     seen: dict[str, str] = {}
-    for number, row in rows:
+    for number, row in table.rows:
         where = f"{path.name} line {number}"
         if isinstance(row, str):
             yield Problem(where, row)
@@ -94,87 +88,11 @@ def read_table(path: Path, columns: Mapping[str, str], now: datetime) -> Iterato
         yield entry
 
 
-def _read(path: Path) -> str:
-    try:
-        if not path.is_file():
-            raise SourceError(f"{path}: no such file")
-        if path.stat().st_size > MAX_TABLE:
-            raise SourceError(f"{path}: larger than {MAX_TABLE // 1_000_000} MB; split it")
-        return decode(path.read_bytes())[0].replace("\x00", "")
-    except OSError as error:
-        raise SourceError(f"{path}: cannot be read: {error.strerror or error}") from error
-
-
-def _json_rows(text: str, path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
-    """(line, object) of each line, or what is wrong with it; a .json file may also be one array of objects."""
-    if path.suffix.lower() == ".json" and text.lstrip().startswith("["):
-        try:
-            values = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise SourceError(f"{path}: broken JSON: {error}"[:300]) from None
-        for number, value in enumerate(values, 1):
-            yield number, value if isinstance(value, dict) else "not a JSON object"
-        return
-    for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
-            continue
-        try:
-            value = json.loads(line)
-        except RecursionError:
-            yield number, "nested too deeply"
-        except ValueError as error:
-            yield number, f"broken JSON: {error}"[:200]
-        else:
-            yield number, value if isinstance(value, dict) else "not a JSON object"
-
-
-def _csv_rows(text: str, path: Path, columns: Mapping[str, str]) -> Iterator[tuple[int, dict[str, Any] | str]]:
-    """(line, {column: value}) of each record after the header, or what is wrong with it."""
-    csv.field_size_limit(max(csv.field_size_limit(), MAX_FIELD))  # the module's only way: one limit for all
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    first = next((i for i, line in enumerate(lines) if line.strip()), None)
-    if first is None:
-        raise SourceError(f"{path}: the table is empty")
-    delimiter = "\t" if path.suffix.lower() in (".tsv", ".tab") else max(",;\t|", key=lines[first].count)
-    try:
-        header, used = _record(lines, first, delimiter, strict=False)
-    except csv.Error as error:
-        raise SourceError(f"{path}: the header cannot be read: {error}") from None
-    header = [name.strip() for name in header]
-    guessed = guess_columns(header)
+def _check_header(path: Path, header: Sequence[str], columns: Mapping[str, str]) -> None:
     if missing := [name for name in columns.values() if name not in header]:
         raise SourceError(f"{path}: no column {', '.join(missing)}; there are {', '.join(header)}"[:500])
-    if not {"title", "text", "html"} & {*columns, *guessed}:
+    if not {"title", "text", "html"} & {*columns, *guess_columns(header)}:
         raise SourceError(f"{path}: no column looks like a title or a text; name them: {', '.join(header)}"[:500])
-    position = first + used
-    while position < len(lines):
-        number = position + 1
-        try:
-            row, used = _record(lines, position, delimiter, strict=True)
-        except csv.Error:
-            # A stray quote: read this line by itself, so that it cannot swallow those that follow.
-            row, used = _alone(lines[position], delimiter), 1
-            if len(row) != len(header):
-                row = []
-                yield number, "broken quotes"
-        position += used
-        if len(row) > len(header) and any(row[len(header) :]):
-            yield number, f"{len(row)} fields where the header has {len(header)}"
-        elif any(field.strip() for field in row):
-            yield number, dict(zip(header, [*row, *[""] * (len(header) - len(row))], strict=False))
-
-
-def _record(lines: list[str], start: int, delimiter: str, *, strict: bool) -> tuple[list[str], int]:
-    """The record that begins on line `start` (from 0), and how many lines it takes."""
-    reader = csv.reader((f"{lines[i]}\n" for i in range(start, len(lines))), delimiter=delimiter, strict=strict)
-    return next(reader), reader.line_num
-
-
-def _alone(line: str, delimiter: str) -> list[str]:
-    try:
-        return next(csv.reader([line], delimiter=delimiter), [])
-    except csv.Error:
-        return []
 
 
 def _entry(row: dict[str, Any], columns: Mapping[str, str], now: datetime) -> Entry:

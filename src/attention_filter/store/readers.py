@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from math import isfinite
@@ -12,6 +11,7 @@ import sqlalchemy as sa
 
 from attention_filter.errors import UsageError
 from attention_filter.store.schema import (
+    accounts,
     feedback,
     interests,
     jobs,
@@ -19,6 +19,7 @@ from attention_filter.store.schema import (
     readers,
     rules,
     seconds,
+    secrets,
     state,
     subscriptions,
 )
@@ -47,12 +48,18 @@ def names(connection: sa.Connection) -> list[str]:
 
 
 def delete(connection: sa.Connection, reader: int) -> None:
-    """Forget the reader: all rows that are theirs alone. Shared sources, items and vectors stay."""
+    """Forget the reader: all rows that are theirs alone. Shared sources, items and vectors stay.
+
+    Who has an account keeps it and starts anew; `accounts.delete` drops the account first.
+    """
     for undos_first in (feedback.c.undoes.is_not(None), sa.true()):
         connection.execute(sa.delete(feedback).where(feedback.c.reader == reader, undos_first))
-    for table in (interests, rules, state, subscriptions, jobs):
+    for table in (interests, rules, state, subscriptions, secrets, jobs):
         connection.execute(sa.delete(table).where(table.c.reader == reader))
-    connection.execute(sa.delete(readers).where(readers.c.id == reader))
+    if connection.scalar(sa.select(accounts.c.id).where(accounts.c.reader == reader)):
+        connection.execute(sa.update(readers).where(readers.c.id == reader).values(age_limit_days=None))
+    else:
+        connection.execute(sa.delete(readers).where(readers.c.id == reader))
 
 
 def set_age_limit(connection: sa.Connection, reader: int, days: float | None) -> None:
@@ -143,13 +150,6 @@ def remove_rule(connection: sa.Connection, reader: int, id_: int) -> None:
 
 def get_state(connection: sa.Connection, reader: int, name: str) -> bytes | None:
     return connection.scalar(sa.select(state.c.data).where(state.c.reader == reader, state.c.name == name))
-
-
-def states_of(connection: sa.Connection, name: str, of: Iterable[str]) -> dict[str, bytes]:
-    """{reader: their state of this name}, for each of the readers who has one."""
-    wanted = sa.select(readers.c.name, state.c.data).join(state, state.c.reader == readers.c.id)
-    rows = connection.execute(wanted.where(state.c.name == name, readers.c.name.in_(list(of))))
-    return {reader: data for reader, data in rows}
 
 
 def put_state(connection: sa.Connection, reader: int, name: str, data: bytes) -> None:

@@ -25,6 +25,7 @@ from attention_filter.store import (
     sqlite,
     vectors,
 )
+from attention_filter.store.accounts import Accounts
 from attention_filter.store.batches import Batch
 from attention_filter.store.contexts import Kept, Marked
 from attention_filter.store.glances import Basis, Glance, Outline
@@ -50,6 +51,7 @@ def open_store(url: str, reader: str = "me") -> Store:
         with sqlite.one_line_errors(path):
             sqlite.prepare(engine, path)
             with sqlite.begin_writing(engine).begin() as connection:
+                backup.before_upgrade(connection, path)
                 migrate(connection, path)
     except BaseException:
         engine.dispose()
@@ -71,13 +73,18 @@ class Store:
         self._writing_engine = sqlite.begin_writing(engine)
 
     def for_reader(self, reader: str) -> Store:
-        """The same database as another reader sees it; it shares the connections, so only one of the two is closed."""
+        """The same database as another reader sees it. They share connections: closing one closes all."""
         return Store(self._engine, self.path, reader)
 
     @cached_property
     def jobs(self) -> Jobs:
         """What is done in the background, for all readers of this database."""
         return Jobs(self._engine, self.path)
+
+    @cached_property
+    def accounts(self) -> Accounts:
+        """Who may sign in to this database, whatever reader this store is for."""
+        return Accounts(self._engine, self.path)
 
     def close(self) -> None:
         self._engine.dispose()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -58,11 +59,11 @@ def search(
     problem, found = "", list[Found]()
     if q.strip():
         try:
-            found = _placed(mine, site(request).shelf.latest(mine.store), mine.search(q[:500], MOST))
+            found = _placed(mine, site(request).shelf.look(mine.store), mine.search(q[:500], MOST))
         except UsageError:
             problem = q
     chosen = {"where": where, "source": source, "lang": lang}
-    tests = {
+    tests: dict[str, Callable[[Found], str]] = {
         "where": lambda one: one.place,
         "source": lambda one: str(one.hit.item.source),
         "lang": lambda one: one.hit.item.entry.lang,

