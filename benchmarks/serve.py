@@ -36,7 +36,7 @@ from urllib.parse import urlencode
 
 import numpy as np
 
-from attention_filter import learned
+from attention_filter import learned, standing
 from attention_filter.server.work import MODEL_SETTING
 from attention_filter.settings import Settings
 from attention_filter.store.store import Store, open_store
@@ -108,6 +108,10 @@ def fill(url: str, model: str, items: int, readers: int, follow: float, seed: in
             mine = store.for_reader(f"reader{number}")
             chosen = np.argsort(-popularity * world.rng.random(SOURCES))[:count]
             _add_reader(mine, store, world, model, chosen, source_of, now)
+            if number == 0:
+                ranked = standing.refresh(mine, Settings(), now)
+            # All begin with the first reader's ranking, and with it stale: the worker has theirs to make at once.
+            standing.keep(mine, ranked)
         store.delete_reader()
 
 

@@ -40,7 +40,7 @@ def store(tmp_path):
         opened.add_interest("rust compiler", 1.0, NOW)
         opened.put_text_vectors("drawn", ["rust compiler"], topics[:1] / np.linalg.norm(topics[0]))
         learned.refresh_background(opened, "drawn", NOW)
-        for item in opened.outline(NOW).ids[:20:2].tolist():
+        for item in opened.outline(ITEMS).ids[:20:2].tolist():
             opened.add_feedback(item, Sign.LIKE if item % 3 else Sign.SKIP, NOW)
         opened.put_state(learned.PROMISE, b"0.999")  # so that little lies below the line
         learned.freeze_scale(opened, NOW)
@@ -66,7 +66,7 @@ def shown(made, view=None, acted=()):
 def test_it_lists_what_a_live_ranking_of_that_moment_lists(store):
     store.add_rule(Rule(0, RuleAction.PIN, words=("number40",)))
     store.add_rule(Rule(0, RuleAction.BLOCK, words=("number41",)))
-    quotas.add(store, ["source:S0 at most 10"])
+    quotas.add(store, ["source:S0 at most 3"])
     made, now = standing.refresh(store, SETTINGS, NOW), live(store)
     assert len(now) > 10
     assert any(one.moved for one in now)
@@ -95,7 +95,7 @@ def test_the_lanes_share_all_items_out_and_lose_none(store):
     made = standing.refresh(store, SETTINGS, NOW)
     folded = [one for place in made.listed for one in place.story]
     everything = shown(made, View(unread=False)) + shown(made, View(lane="rest", unread=False)) + folded
-    assert sorted(everything) == sorted(store.outline(NOW).ids.tolist())
+    assert sorted(everything) == sorted(store.outline(ITEMS).ids.tolist())
 
 
 def test_it_comes_back_from_the_store_as_it_was(store):
@@ -115,7 +115,7 @@ def test_one_that_cannot_be_read_is_none(store):
 
 
 def act(store):
-    store.add_feedback(int(store.outline(NOW).ids[50]), Sign.LIKE, NOW)
+    store.add_feedback(int(store.outline(ITEMS).ids[50]), Sign.LIKE, NOW)
 
 
 def new_item(store):
@@ -190,7 +190,7 @@ def test_of_a_story_the_others_are_shown_where_their_leader_is_not(store):
 
 def test_as_long_as_nothing_was_ranked_the_newest_stand_first(store):
     made = standing.unranked(store, NOW)
-    assert shown(made) == store.outline(NOW).ids.tolist()
+    assert shown(made) == store.outline(ITEMS).ids.tolist()
     assert standing.is_stale(store, SETTINGS, made.head, NOW)
 
 

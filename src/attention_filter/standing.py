@@ -30,6 +30,7 @@ from attention_filter.store.store import Store
 
 STANDING, HEAD = "standing", "standing head"  # names of the state they are kept in
 LISTED = 300  # places that are arranged as a list; below them stands what is left, by its score
+NEWEST = 1_000  # items that are shown by their time alone before there is a ranking
 FRESH_FOR = timedelta(minutes=30)  # freshness decays: a standing older than this is made anew when somebody looks
 TERMS = tuple(ranking.LABELS)
 DEPENDS_ON = (
@@ -56,9 +57,9 @@ class Head:
 class Standing:
     """n items in the order of their scores, pinned ones first. All arrays are (n,).
 
-    ids, sources int64 · scores, interest (the part that decides over stream or tray), chance (of being read; NaN while
+    ids int64 · sources int32 · scores, interest (the part that decides over stream or tray), chance (of being read; NaN while
     nothing is known) float32 · pinned, blocked, away (in the tray) bool · dates float64, in seconds · langs str ·
-    claimed int64, the history's key of the interest that claims the item, 0 for none · reason uint8, the place in TERMS
+    claimed int32, the history's key of the interest that claims the item, 0 for none · reason uint8, the place in TERMS
     of the term that speaks most for it, and `worth` float32, what that term adds.
     """
 
@@ -188,7 +189,7 @@ def make(now: Reading, variety: float, basis: Basis) -> Standing:
         pinned=whole.pinned,
         blocked=whole.blocked,
         away=~listing.is_shown(now, whole),
-        sources=whole.sources,
+        sources=whole.sources.astype(np.int32),
         langs=whole.langs,
         **more,
     )
@@ -205,7 +206,7 @@ def _more(now: Reading, one: Scored) -> dict[str, np.ndarray]:
     return {
         "chance": chance.astype(np.float32),
         "dates": one.batch.dates,
-        "claimed": keys[ranking.claims(now.profile, one.rows)],
+        "claimed": keys[ranking.claims(now.profile, one.rows)].astype(np.int32),
         "reason": codes[most],
         "worth": terms[most, np.arange(len(one.batch))].astype(np.float32),
     }
@@ -216,15 +217,15 @@ def _none(n: int) -> dict[str, np.ndarray]:
     return {
         "chance": np.full(n, np.nan, np.float32),
         "dates": np.zeros(n),
-        "claimed": np.zeros(n, np.int64),
+        "claimed": np.zeros(n, np.int32),
         "reason": np.zeros(n, np.uint8),
         "worth": np.zeros(n, np.float32),
     }
 
 
 def unranked(store: Store, now: datetime) -> Standing:
-    """The newest first, for as long as nothing was ranked; always stale."""
-    found = store.outline(now)
+    """The NEWEST first, for as long as nothing was ranked; always stale."""
+    found = store.outline(NEWEST)
     n = len(found.ids)
     zero, no = np.zeros(n, np.float32), np.zeros(n, bool)
     head = _head(store.reader, now, "", 0)

@@ -39,6 +39,7 @@ PUBLIC = {
     "GET /setup", "POST /setup",
     "GET /sign-in/oidc", "GET /sign-in/oidc/callback",
     "POST /passkeys/sign-in/options", "POST /passkeys/sign-in",
+    "GET /manifest.webmanifest", "GET /sw.js", "GET /offline", "GET /share",
 }  # fmt: skip
 
 # The address is the secret: whoever holds it may come in, and nothing else opens it.
@@ -47,6 +48,11 @@ BY_TOKEN = {"GET /invitation/{token}", "POST /invitation/{token}"}
 # Need a session and take no id: they act on the visitor's own.
 OWN = {
     "GET /": Try(status=(200,)),
+    "GET /saved": Try(status=(200,)),
+    "GET /search": Try(query={"q": "only-anna-knows"[:4]}, status=(200,)),
+    "GET /devices": Try(status=(200,)),
+    "GET /image": Try(query={"u": "https://e.org/a.png", "s": "0"}, status=(404,)),
+    "POST /undo": Try(form={"acts": "1"}, status=(303,)),
     "GET /account": Try(status=(200,)),
     "GET /account/oidc": Try(status=(404,)),  # no provider is set up
     "POST /account/name": Try(form={"name": "Ben 2"}, status=(303,)),
@@ -60,6 +66,12 @@ OWN = {
 
 # Need a session and take ids: those of another reader do not exist for the visitor.
 TAKES = {
+    "GET /item/{item}": Try(path={"item": "{item}"}),
+    "GET /item/{item}/why": Try(path={"item": "{item}"}),
+    "POST /item/{item}/act": Try(path={"item": "{item}"}, form={"sign": "like"}),
+    "POST /item/{item}/wish": Try(path={"item": "{item}"}, form={"what": "source", "how": "more"}),
+    "POST /wish/undo": Try(form={"rule": "{rule}"}),
+    "POST /mark": Try(form={"ids": "{item}"}),
     "POST /account/invitations/{id_}/revoke": Try(path={"id_": "{invitation}"}),
     "POST /account/people/{id_}/delete": Try(path={"id_": "{account}"}),
     "POST /account/identities/{id_}/delete": Try(path={"id_": "{identity}"}),

@@ -13,7 +13,7 @@ from attention_filter.standing import Standing
 from attention_filter.store.store import Store
 
 MOST = 128  # standings in memory, of as many readers; one of 50,000 items takes 2.5 MB
-UNRANKED = timedelta(seconds=3)  # that a list is shown newest first before it is looked at anew
+UNRANKED = timedelta(seconds=10)  # that a list without a ranking is shown before what came is looked for
 
 
 class Shelf:

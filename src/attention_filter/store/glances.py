@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 
-from attention_filter.store import batches, feedback, readers
+from attention_filter.store import feedback, readers
 from attention_filter.store.items import chunks
 from attention_filter.store.schema import (
     contents,
@@ -149,11 +149,10 @@ def newer(connection: sa.Connection, reader: int, than: int) -> int:
     return connection.scalars(wanted.where(items.c.id > than, sa.func.likely(items.c.source).in_(mine))).one()
 
 
-def outline(connection: sa.Connection, reader: int, now: datetime) -> Outline:
-    """The reader's stream as a ranking would be given it, also what was acted on."""
-    ids = set(batches.choose(connection, reader, batches.Wanted(seen=True), now))
+def outline(connection: sa.Connection, reader: int, limit: int) -> Outline:
+    """The newest of the reader's stream, read or not."""
     chosen = sa.select(items.c.id, items.c.source, items.c.date, items.c.lang).where(subscribed(reader))
-    rows = [row for row in connection.execute(chosen.order_by(items.c.date.desc(), items.c.id.desc())) if row[0] in ids]
+    rows = connection.execute(chosen.order_by(items.c.date.desc(), items.c.id.desc()).limit(limit)).all()
     columns = list(zip(*rows, strict=True)) or [()] * 4
     return Outline(
         np.array(columns[0], np.int64),

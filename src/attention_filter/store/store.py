@@ -269,10 +269,10 @@ class Store:
         with self._read() as (connection, reader):
             return glances.glances(connection, reader, ids)
 
-    def outline(self, now: datetime) -> Outline:
-        """The whole stream, read or not, as ids, sources, dates and languages, the newest first."""
+    def outline(self, limit: int) -> Outline:
+        """The `limit` newest items of the stream, read or not, as ids, sources, dates and languages."""
         with self._read() as (connection, reader):
-            return glances.outline(connection, reader, now)
+            return glances.outline(connection, reader, limit)
 
     def basis(self, states: Sequence[str]) -> Basis:
         """What a ranking made now depends on; cheap. `states` name the states that it depends on."""
