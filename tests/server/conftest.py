@@ -184,5 +184,5 @@ def stocked(mine):
             for n in range(10)
         ]
         mine.store.add_entries(source.id, entries, NOW)
-    mine.understand(changed=True)
+    mine.understand()
     return mine

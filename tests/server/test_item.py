@@ -28,7 +28,7 @@ def taught(stocked, clock):
 def with_entry(mine, clock, **parts):
     source = mine.store.sources()[0].id
     (id_,) = mine.store.add_entries(source, [Entry("own", "Own title", **parts)], clock()).new
-    mine.understand(changed=True)
+    mine.understand()
     return id_
 
 

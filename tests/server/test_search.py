@@ -12,7 +12,7 @@ from attention_filter.types import Entry, Rule, RuleAction, Sign
 def filled(stocked, clock):
     entry = Entry("zh", "电池新闻", text="新的固态电池在严寒里也能用。<b>", lang="zh")
     stocked.store.add_entries(stocked.store.sources()[0].id, [entry], clock())
-    stocked.understand(changed=True)
+    stocked.understand()
     return stocked
 
 

@@ -37,7 +37,7 @@ def many(mine, clock):
         for n in range(70)
     ]  # fmt: skip
     mine.store.add_entries(source.id, entries, clock())
-    mine.understand(changed=True)
+    mine.understand()
     mine.add_interest("rust compiler")
     return mine
 
@@ -113,7 +113,7 @@ def test_near_duplicates_are_folded_and_unfold_in_place(browser, many, clock):
         for n, w in enumerate(("a", "b", "c"))
     ]
     many.store.add_entries(source, copies, clock())
-    many.understand(changed=True)
+    many.understand()
     page = browser.get("/?upto=80")
     assert "2 more tell it" in page.text
     told = re.search(r'<details class="story">.*?</details>', page.text, re.S)[0]
@@ -126,7 +126,7 @@ def test_a_title_of_a_source_is_never_markup(browser, many, clock):
         [Entry("x", "<script>alert(1)</script>{title}", text="rust compiler crate")],
         clock(),
     )
-    many.understand(changed=True)
+    many.understand()
     (hostile,) = [one for one in many.store.items([71]) if "script" in one.entry.title]
     page = browser.get("/?show=all&upto=80")
     assert "<script>alert" not in page.text
