@@ -57,10 +57,10 @@ class Head:
 class Standing:
     """n items in the order of their scores, pinned ones first. All arrays are (n,).
 
-    ids int64 · sources int32 · scores, interest (the part that decides over stream or tray), chance (of being read; NaN while
-    nothing is known) float32 · pinned, blocked, away (in the tray) bool · dates float64, in seconds · langs str ·
-    claimed int32, the history's key of the interest that claims the item, 0 for none · reason uint8, the place in TERMS
-    of the term that speaks most for it, and `worth` float32, what that term adds.
+    ids int64 · sources int32 · scores, interest (the part that decides over stream or tray), chance (of being read;
+    NaN while nothing is known) float32 · pinned, blocked, away (in the tray) bool · dates float64, in seconds · langs
+    str · claimed int32, the history's key of the interest that claims the item, 0 for none · reason uint8, the place
+    in TERMS of the term that speaks most for it, and `worth` float32, what that term adds.
     """
 
     head: Head

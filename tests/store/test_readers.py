@@ -81,12 +81,19 @@ SEES_NOTHING: dict[str, Callable[[Store, datetime], object]] = {
     "shared_backgrounds": lambda s, now: s.shared_backgrounds("m"),
     "marks": lambda s, now: s.marks(now).tolist(),
     "missing_contexts": lambda s, now: s.missing_contexts("of owner"),
+    "glances": lambda s, now: s.glances(range(100)),
+    "outline": lambda s, now: len(s.outline(9).ids),
+    "newer": lambda s, now: s.newer(0),
+    "acts": lambda s, now: s.acts(),
+    "basis": lambda s, now: s.basis(["profile"]).act or s.basis(["profile"]).kept != s.basis([]).kept,
 }
 OWN_OR_SHARED = {
     "add_source", "add_interest", "add_rule", "put_state", "set_age_limit", "delete_reader",  # make or drop one's own
     "put_vectors", "text_vectors", "put_text_vectors", "put_contexts",  # keyed by content, which one must have to ask
     "keep_background",
+    "put_states",
     "readers", "backup", "check", "close", "for_reader",  # the whole database
+    "due_everywhere", "followers", "states_of", "newest_item", "total_items", "last_fetch",  # for the server itself
 }  # fmt: skip
 
 

@@ -44,14 +44,14 @@ def create_app(
     )
     here = Site(open_store(settings.db, reader), settings, reader, clock)
     app.state.site = here
+    app.state.registry = CollectorRegistry()
+    app.add_middleware(watch.Watch, registry=app.state.registry)  # within the wall, which hides what was asked
     access.install(app, settings, here.store.accounts, reader=reader, clock=clock)
     app.state.live = live.Live(here.store, clock)
     app.state.worker = WorkerProcess(settings) if worker else None
     if worker:
         here.shelf.renew = lambda store: ask(store, "rank", store.reader, clock())
-    app.state.registry = CollectorRegistry()
     app.state.registry.register(watch.Stored(here.store, clock))
-    app.add_middleware(watch.Watch, registry=app.state.registry)
     app.mount("/static", StaticFiles(directory=str(files(__package__) / "static")), name="static")
     for page in (accounts, passkeys, oidc, stream, acts, item, search, images, install, live, watch):
         app.include_router(page.router)

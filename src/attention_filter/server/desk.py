@@ -72,6 +72,14 @@ def listed(desk: Desk, choice: Choice) -> list[int]:
     """The ids of the items that the choice asks for, in its order."""
     if choice.lane == "saved":
         return _saved(desk, choice)
+    ids: list[int] = desk.standing.ids[rows(desk, choice)].tolist()
+    return ids
+
+
+def rows(desk: Desk, choice: Choice) -> np.ndarray:
+    """The rows of the standing that the choice asks for, in its order."""
+    if choice.lane == "saved":
+        return desk.standing.rows_of(_saved(desk, choice))
     view = View(
         lane="rest" if choice.lane == "rest" else "for you",
         order="time" if choice.order == "time" else "rank",
@@ -81,10 +89,8 @@ def listed(desk: Desk, choice: Choice) -> list[int]:
         unread=choice.show == "unread",
     )
     order, wanted = standings.rows_in(desk.standing, view, desk.acted)
-    rows = order[wanted]
-    rows = rows[~desk.standing.blocked[rows]]  # what a rule blocked lies in the tray only
-    ids: list[int] = desk.standing.ids[rows].tolist()
-    return ids
+    found = order[wanted]
+    return np.asarray(found[~desk.standing.blocked[found]])  # what a rule blocked lies in the tray only
 
 
 def _saved(desk: Desk, choice: Choice) -> list[int]:
@@ -117,11 +123,12 @@ def facets(desk: Desk, choice: Choice) -> dict[str, list[Option]]:
 
     def options(name: str, column: np.ndarray, names: Mapping[Any, str]) -> list[Option]:
         now = getattr(choice, name)
-        left = standing.rows_of(listed(desk, choice.but(**{name: None})))
-        values: list[Any] = column[left].tolist()
-        if name == "folder":
-            values = [desk.sources[one].folder for one in values if one in desk.sources]
-        counts = {value: count for value, count in Counter(values).most_common() if value in names}
+        values, found = np.unique(column[rows(desk, choice.but(**{name: None}))], return_counts=True)
+        total = Counter[Any]()
+        for value, count in zip(values.tolist(), found.tolist(), strict=True):
+            known = value if name != "folder" else desk.sources[value].folder if value in desk.sources else None
+            total[known] += count
+        counts = {value: count for value, count in total.most_common() if value in names}
         if now in names:
             counts.setdefault(now, 0)
         return [

@@ -118,7 +118,19 @@ def reconsider(work: Work) -> None:
         ask(work.store, "rank", work.job.reader, now)
 
 
+def catch_up(work: Work) -> None:
+    """Ask for what was left when the last process ended: items not yet encoded, or a model that was changed since."""
+    names = work.store.readers()
+    for done, name in enumerate(names):
+        work.progress("Looking for what was left", done, len(names))
+        mine = work.store.for_reader(name)
+        other = (mine.get_state(MODEL_SETTING) or b"").decode() != work.settings.model
+        if mine.missing_vectors("" if other else learned.model_of(mine), limit=1):
+            ask(work.store, "understand", name, work.clock())
+
+
 KINDS: Mapping[str, Kind] = {
+    "catch up": Kind(catch_up, "learning"),
     "fetch": Kind(fetch, "network"),
     "understand": Kind(understand, "learning"),
     "reconsider": Kind(reconsider, "learning"),
@@ -126,16 +138,7 @@ KINDS: Mapping[str, Kind] = {
 }
 
 
-def plan(store: Store, settings: Settings, now: datetime) -> None:
+def plan(store: Store, now: datetime) -> None:
     """Ask for what is due by the clock: sources to fetch."""
     if store.due_everywhere(now):
         ask(store, "fetch", None, now)
-
-
-def plan_at_start(store: Store, settings: Settings, now: datetime) -> None:
-    """Ask for what was left when the last process ended: items not yet encoded, or a model that was changed since."""
-    for name in store.readers():
-        mine = store.for_reader(name)
-        other = (mine.get_state(MODEL_SETTING) or b"").decode() != settings.model
-        if mine.missing_vectors("" if other else learned.model_of(mine), limit=1):
-            ask(store, "understand", name, now)

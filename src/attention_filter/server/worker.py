@@ -27,7 +27,7 @@ import structlog
 
 from attention_filter.errors import AttentionError, UsageError
 from attention_filter.server import logs
-from attention_filter.server.work import KINDS, Kind, Work, plan, plan_at_start
+from attention_filter.server.work import KINDS, Kind, Work, ask, plan
 from attention_filter.settings import Settings
 from attention_filter.store.jobs import LEASE, Job
 from attention_filter.store.store import Store, open_store
@@ -109,13 +109,13 @@ class Worker:
         ]
         for thread in threads:
             thread.start()
-        self._guarded(lambda: plan_at_start(self.store, self.settings, self.clock()))
+        self._guarded(lambda: ask(self.store, "catch up", None, self.clock()))
         planned = -PLAN
         while not self.stopping.wait(min(LEASE.total_seconds() / 3, PLAN)):
             self._guarded(self._renew)
             if time.monotonic() - planned >= PLAN:
                 planned = time.monotonic()
-                self._guarded(lambda: plan(self.store, self.settings, self.clock()))
+                self._guarded(lambda: plan(self.store, self.clock()))
         end = time.monotonic() + GRACE
         for thread in threads:
             thread.join(max(end - time.monotonic(), 0))

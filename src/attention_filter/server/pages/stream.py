@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse
 
 from attention_filter.app import Filter
 from attention_filter.server import lanes, wording
-from attention_filter.server.desk import facets, lines, listed, make_desk
+from attention_filter.server.desk import facets, lines, listed, make_desk, rows
 from attention_filter.server.site import Mine, is_fragment, preferences, render, site
 
 router = APIRouter()
@@ -45,7 +45,7 @@ def _show(request: Request, mine: Filter, lane: str, usual_order: str) -> HTMLRe
         free = {"source": None, "folder": None, "interest": None, "lang": None}
         return where(choice.but(**free | facet))
 
-    rows: dict[str, Any] = {
+    shown: dict[str, Any] = {
         "kept": kept,
         "choice": choice,
         "lines": lines(desk, kept.ids[start:end]),
@@ -57,16 +57,16 @@ def _show(request: Request, mine: Filter, lane: str, usual_order: str) -> HTMLRe
         "wording": wording,
     }
     if is_fragment(request) and start:
-        return render(request, "_rows.html", **rows)
+        return render(request, "_rows.html", **shown)
     both = [choice.but(lane=one) for one in ("you", "rest")]
     return render(
         request,
         "stream.html",
-        **rows,
+        **shown,
         start=start,
-        lanes=[(one, len(listed(desk, one))) for one in both] if lane == "you" else [],
+        lanes=[(one, len(rows(desk, one))) for one in both] if lane == "you" else [],
         facets=facets(desk, choice),
-        unread=len(listed(desk, lanes.Choice())),
+        unread=len(rows(desk, lanes.Choice())),
         followed=bool(desk.sources),
     )
 
