@@ -20,7 +20,7 @@ import numpy as np
 
 from attention_filter import concepts, learned, listing, quotas, reading
 from attention_filter.listing import Place
-from attention_filter.personal import ranking
+from attention_filter.personal import interests
 from attention_filter.reading import Reading, Scored, Selection
 from attention_filter.settings import Settings
 from attention_filter.store import contexts
@@ -206,7 +206,7 @@ def _more(now: Reading, one: Scored) -> dict[str, np.ndarray]:
     return {
         "chance": chance.astype(np.float32),
         "dates": one.batch.dates,
-        "claimed": keys[ranking.claims(now.profile, one.rows)].astype(np.int32),
+        "claimed": keys[interests.claims(now.profile, one.rows)].astype(np.int32),
         "reason": codes[most],
         "worth": terms[most, np.arange(len(one.batch))].astype(np.float32),
     }
