@@ -22,6 +22,22 @@ FEWEST = 5  # likes; with fewer there is nothing to draw
 STAGES = (0, 1, 3, 6, 11, 21, 51, 101, 201, 501, 1_001)  # first number of acts of each point of the curve
 MEASURES = ("auc", "mrr", "ndcg@10", GAIN)
 
+TOO_LITTLE = (
+    "You liked, saved or read {liked} items so far. From {fewest} on there is something to measure, and "
+    "from {enough} on it can be told whether a simple ranking does better."
+)
+HANDED_OVER = (
+    "On your history “{rival}” did better than the filter, beyond chance. So it orders your "
+    "stream now, and says so; as soon as the filter is no longer behind, it takes over again."
+)
+BETTER = "The filter knows you better than every simple ranking; the best of them is “{rival}”."
+WORSE = (
+    "“{rival}” did better on your history; that is not yet enough to let it order your stream "
+    "(that takes {enough} likes, and the latest {latest} must prove it)."
+)
+AHEAD = "The filter is ahead of the best simple ranking, “{rival}”, but by no more than chance could do."
+BEHIND = "The filter is behind the best simple ranking, “{rival}”, but by no more than chance could do."
+
 
 @dataclass(frozen=True)
 class Method:
@@ -102,31 +118,36 @@ def stage_name(stage: Stage) -> str:
     return f"{stage.first}–{stage.last} acts" if stage.last > stage.first else f"{stage.first} acts"
 
 
+@dataclass(frozen=True)
+class Finding:
+    """What the measurement comes to: a message in English with {names}, what to put there, and the best rival."""
+
+    message: str
+    values: Mapping[str, object]
+    rival: str = ""
+
+
 def verdict(one: Insight) -> str:
     """What the measurement comes to, in a sentence or two."""
+    found = finding(one)
+    return found.message.format(rival=found.rival, **found.values)
+
+
+def finding(one: Insight) -> Finding:
+    """The same, ready to be said in another language."""
     if not one.enough:
-        return (
-            f"You liked, saved or read {one.liked} items so far. From {FEWEST} on there is something to measure, and "
-            f"from {fallback.ENOUGH} on it can be told whether a simple ranking does better."
-        )
+        return Finding(TOO_LITTLE, {"liked": one.liked, "fewest": FEWEST, "enough": fallback.ENOUGH})
     means = {method.name: method.means[GAIN] for method in one.methods}
     others = {name: gain for name, gain in means.items() if name != FILTER}
     rival = max(others, key=lambda name: others[name])
     better = next(method.filter_is_better_by for method in one.methods if method.name == rival)
     if one.decision.method is not None:
-        return (
-            f"On your history “{one.decision.method}” did better than the filter, beyond chance. So it orders your "
-            "stream now, and says so; as soon as the filter is no longer behind, it takes over again."
-        )
+        return Finding(HANDED_OVER, {}, one.decision.method)
     if better is not None and better.low > 0:
-        return f"The filter knows you better than every simple ranking; the best of them is “{rival}”."
+        return Finding(BETTER, {}, rival)
     if better is not None and better.high < 0:
-        return (
-            f"“{rival}” did better on your history; that is not yet enough to let it order your stream "
-            f"(that takes {fallback.ENOUGH} likes, and the latest {fallback.LATEST} must prove it)."
-        )
-    ahead = "ahead of" if means[FILTER] >= means[rival] else "behind"
-    return f"The filter is {ahead} the best simple ranking, “{rival}”, but by no more than chance could do."
+        return Finding(WORSE, {"enough": fallback.ENOUGH, "latest": fallback.LATEST}, rival)
+    return Finding(AHEAD if means[FILTER] >= means[rival] else BEHIND, {}, rival)
 
 
 def know(reading: Reading, progress: Progress) -> Insight:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -24,7 +24,7 @@ from attention_filter.personal.knowledge import Contribution
 from attention_filter.reading import Placed, Reading, Selection, place
 from attention_filter.store.batches import Batch
 from attention_filter.store.store import Store
-from attention_filter.types import Ranked, Reason, Sign
+from attention_filter.types import Away, Ranked, Reason, Sign
 
 IN_HAND = 300  # best items that stories are folded among and that the list is made of
 ASKABLE = 2_000  # newest unread items that questions are chosen from
@@ -125,13 +125,18 @@ def ask(reading: Reading, n: int) -> list[Asked]:
     return [Asked(o, q.chance, q.doubt, q.settles, len(free)) for o, q in zip(made, chosen, strict=True)]
 
 
-def trayed(reading: Reading, wanted: Selection, limit: int) -> tuple[list[Ranked], int]:
-    """What was filtered away, the closest to the line first, and how many there are in all."""
+def trayed(
+    reading: Reading, wanted: Selection, limit: int, start: int = 0, among: Collection[int] | None = None
+) -> tuple[list[Ranked], int]:
+    """What was filtered away (only of the ids `among`, if given), the closest to the line first, from place `start`
+    on, and how many there are in all."""
     placed = place(reading, wanted)
     away = (placed.blocked | (placed.interest < reading.line)) & ~placed.pinned
     order = np.lexsort((-placed.ids, -placed.scores, placed.blocked))
     ids = placed.ids[order[away[order]]]
-    return rank_items(reading, ids[:limit].tolist()), len(ids)
+    if among is not None:
+        ids = ids[np.isin(ids, list(among))]
+    return rank_items(reading, ids[start : start + limit].tolist()), len(ids)
 
 
 def rank_items(reading: Reading, ids: Sequence[int]) -> list[Ranked]:
@@ -163,10 +168,8 @@ def ranked(
     for item, row, knows in zip(items, chosen, known, strict=True):
         decision = decisions[row]
         away = None
-        if decision.pinned is None and decision.blocked is not None:
-            away = f"rule {decision.blocked.id}: {decision.blocked}"
-        elif decision.pinned is None and interest[row] < reading.line:
-            away = f"{interest[row]:+.2f} without freshness, below your line {reading.line:+.2f}"
+        if decision.pinned is None and (decision.blocked is not None or interest[row] < reading.line):
+            away = Away(decision.blocked, float(interest[row]), reading.line)
         owner = int(claimed[row])
         out.append(
             Ranked(

@@ -21,6 +21,7 @@ from attention_filter.personal import (
 )
 from attention_filter.personal.background import from_bytes
 from attention_filter.personal.features import Features, Floats
+from attention_filter.personal.feedback import History
 from attention_filter.personal.knowledge import Contribution
 from attention_filter.settings import Settings
 from attention_filter.store.batches import Batch
@@ -137,15 +138,19 @@ def open_reading(store: Store, settings: Settings, now: datetime, exploration: f
         lambda texts: learned.interest_features(store, background, model, [Interest(0, text) for text in texts]),
     )
     keep = learned.promised(store)
-    acted = history.weight[~history.statement]
-    share = calibration.share_read(int((acted > 0).sum()), len(acted), store.count_items())
-    curve, line = replay.judge(profile, share, keep)
+    curve, line = replay.judge(profile, share_read(store, history), keep)
     bold = settings.exploration if exploration is None else exploration
     change = None
     if bold:
         known = posterior.believe(profile)
         change = bold * (posterior.draw(known, _chance_of_the_day(store.reader, now)) - known.mean)
     return Reading(store, settings, now, model, profile, line, keep, curve, _simple(store, profile), knowledge, change)
+
+
+def share_read(store: Store, history: History) -> float:
+    """The share of the stream that the reader is thought to read."""
+    acted = history.weight[~history.statement]
+    return calibration.share_read(int((acted > 0).sum()), len(acted), store.count_items())
 
 
 def place(reading: Reading, wanted: Selection) -> Placed:

@@ -9,7 +9,7 @@ A reader could only like what was shown. So a history made with the filter favou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -193,15 +193,25 @@ def _step(
 
 def judge(profile: Profile, share: float, keep: float) -> tuple[calibration.Calibration | None, float]:
     """The curve from scores to probabilities, and the line of the tray, when `share` of the stream would be read."""
+    curve, (line,) = lines(profile, share, [keep])
+    return curve, line
+
+
+def lines(
+    profile: Profile, share: float, keeps: Sequence[float]
+) -> tuple[calibration.Calibration | None, list[float]]:
+    """The same curve, and the line for each of several promises."""
     history = profile.history
+    nowhere = [float("-inf")] * len(keeps)
     if not len(history):
-        return None, float("-inf")
+        return None, nowhere
     ordinary, own = score(profile, profile.background.sample).total, held_out(profile)
     liked, turned_down = (own[chosen & ~history.statement] for chosen in (history.weight > 0, history.weight < 0))
     curve = calibration.fit(ordinary, liked, turned_down, share)
     if curve is None:
-        return None, float("-inf")
-    return curve, tray.line(ordinary, curve.probability(ordinary), liked, keep)
+        return None, nowhere
+    chances = curve.probability(ordinary)
+    return curve, [tray.line(ordinary, chances, liked, keep) for keep in keeps]
 
 
 def _moment(pool: Pool, acts: Acts, said: Said, act: int, rng: np.random.Generator) -> Moment:

@@ -51,9 +51,11 @@ def add(connection: sa.Connection, reader: int, item: int, sign: Sign, at: datet
     return Feedback(int(id_), item, sign, at)
 
 
-def undo(connection: sa.Connection, reader: int, at: datetime) -> Feedback | None:
-    """Take back the act the reader did last; returns it, or None when there is none left."""
+def undo(connection: sa.Connection, reader: int, at: datetime, item: int | None = None) -> Feedback | None:
+    """Take back the act the reader did last (on one item, if given); returns it, or None when there is none left."""
     last = sa.select(feedback).where(_standing(reader)).order_by(feedback.c.id.desc()).limit(1)
+    if item is not None:
+        last = last.where(feedback.c.item == item)
     row = connection.execute(last).one_or_none()
     if row is None:
         return None

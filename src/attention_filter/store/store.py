@@ -268,10 +268,10 @@ class Store:
         with self._write() as (connection, reader):
             return feedback.add(connection, reader, item_id, sign, at)
 
-    def undo(self, at: datetime) -> Feedback | None:
-        """Take back the last act that is not undone; returns it, or None. The undo is recorded, too."""
+    def undo(self, at: datetime, item: int | None = None) -> Feedback | None:
+        """Take back the last act (on one item, if given) that is not undone; returns it, or None. It is recorded, too."""
         with self._write() as (connection, reader):
-            return feedback.undo(connection, reader, at)
+            return feedback.undo(connection, reader, at, item)
 
     def feedback(self) -> list[Feedback]:
         """The effective feedback: per item the latest act that is not undone, oldest first."""
@@ -288,6 +288,11 @@ class Store:
     def interests(self) -> list[Interest]:
         with self._read() as (connection, reader):
             return readers.all_interests(connection, reader)
+
+    def put_interests(self, wanted: Sequence[Interest], now: datetime) -> list[Interest]:
+        """Make these the reader's interests, all at once: known ids are changed, others added, the rest removed."""
+        with self._write() as (connection, reader):
+            return readers.put_interests(connection, reader, wanted, now)
 
     def set_interest_weight(self, id_: int, weight: float) -> None:
         with self._write() as (connection, reader):
