@@ -82,18 +82,23 @@ def judge(store: Store, found: Sequence[int], now: datetime) -> None:
     _keep(store, week, record)
 
 
-def answer(store: Store, item: int, wrong: bool | None, now: datetime) -> None:
-    """The reader has looked at one of this week's items; None takes the answer back. UsageError for any other item."""
+def answer(store: Store, item: int, wrong: bool | None, now: datetime) -> bool:
+    """The reader has looked at one of this week's items; None takes the answer back. UsageError for any other item.
+
+    Returns whether it was found wrong before.
+    """
     week = week_of(now)
     record = _records(store).get(week, {"items": [], "looked": [], "found": []})
     if item not in record["items"]:
         raise UsageError(f"item {item} is not in this week's audit; attention tray audit shows which are")
+    was_found = item in record["found"]
     looked, found = ([one for one in record[name] if one != item] for name in ("looked", "found"))
     record |= {
         "looked": looked if wrong is None else [*looked, item],
         "found": sorted([*found, item]) if wrong else found,
     }
     _keep(store, week, record)
+    return was_found
 
 
 @dataclass(frozen=True)

@@ -164,7 +164,8 @@ def explanation(one: Explanation, rules: Sequence[Rule], of_rules: int, now: dat
     head = Text.assemble(
         (f"{one.ranked.item.id} ", "cyan"), (one_line(one.ranked.item.entry.title) or "(no title)", "bold")
     )
-    place = f"place {one.rank} of {one.of}" if one.ranked.tray is None else f"in the tray: {one_line(str(one.ranked.tray))}"
+    away = one.ranked.tray
+    place = f"place {one.rank} of {one.of}" if away is None else f"in the tray: {one_line(str(away))}"
     likely = [] if one.ranked.probability is None else [f"{chance(one.ranked.probability)} that you would read it"]
     parts: list[RenderableType] = [head, Text(" · ".join([*origin(one.ranked.item, now), place, *likely]), "dim")]
     parts += _section("What makes up its score", _terms(one.ranked))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -10,7 +11,9 @@ from scipy import sparse
 
 from attention_filter.personal.features import SLOTS, Features, similarity
 from attention_filter.words import occurrences, term_id
+from attention_filter.words import words as terms_of
 
+COMMON = 4  # items; of so many, a telling word is in two at least
 BELONG = 0.98  # two items belong together when they are nearer than this share of ordinary pairs
 
 
@@ -47,7 +50,11 @@ def themes(items: Features, ordinary: Features, word_weight: float, fewest: int 
 
 
 def telling_words(
-    words: sparse.csr_array, weight: np.ndarray, texts: Sequence[str], most: int = 8, others: sparse.csr_array | None = None
+    words: sparse.csr_array,
+    weight: np.ndarray,
+    texts: Sequence[str],
+    most: int = 8,
+    others: sparse.csr_array | None = None,
 ) -> tuple[str, ...]:
     """The words that tell n items from `others`, as they are written in the `texts`, the most telling first.
 
@@ -65,18 +72,22 @@ def telling_words(
     total = np.asarray(words.T @ weight, np.float64).ravel() / max(np.abs(weight).sum(), 1e-9)
     if others is not None and others.shape[0]:
         total -= np.asarray(others.sum(0), np.float64).ravel() / others.shape[0]
+    if words.shape[0] >= COMMON:  # a word of one item alone says nothing of them all
+        total *= np.bincount(words.indices, minlength=SLOTS) > 1
     best = np.argsort(-total, kind="stable")[: 3 * most]
     worth = {int(slot): float(total[slot]) for slot in best if total[slot] > 0}
-    written: dict[str, float] = {}
+    written: Counter[str] = Counter()
+    value_of: dict[str, float] = {}
     for text in texts:
         for start, end, value in _joined(occurrences(text), worth):
-            word = text[start:end]
-            written[word] = max(written.get(word, 0.0), value)
-    chosen: list[str] = []
-    for word in sorted(written, key=lambda word: (-written[word], -len(word), word)):
-        if not any(word.casefold() in one.casefold() or one.casefold() in word.casefold() for one in chosen):
-            chosen.append(word)
-    return tuple(chosen[:most])
+            written[text[start:end]] += 1
+            value_of[text[start:end]] = value
+    chosen: dict[str, str] = {}  # the terms of a word: the word, in the form that is written most often
+    for word in sorted(written, key=lambda word: (-value_of[word], -written[word], -len(word), word)):
+        terms = " ".join(terms_of(word))
+        if not word.isdigit() and not any(terms in other or other in terms for other in chosen):
+            chosen[terms] = word
+    return tuple(chosen.values())[:most]
 
 
 def _joined(terms: Iterable[tuple[int, int, str]], worth: dict[int, float]) -> list[tuple[int, int, float]]:

@@ -197,9 +197,7 @@ def judge(profile: Profile, share: float, keep: float) -> tuple[calibration.Cali
     return curve, line
 
 
-def lines(
-    profile: Profile, share: float, keeps: Sequence[float]
-) -> tuple[calibration.Calibration | None, list[float]]:
+def lines(profile: Profile, share: float, keeps: Sequence[float]) -> tuple[calibration.Calibration | None, list[float]]:
     """The same curve, and the line for each of several promises."""
     history = profile.history
     nowhere = [float("-inf")] * len(keeps)

@@ -83,9 +83,7 @@ def all_interests(connection: sa.Connection, reader: int) -> list[Interest]:
     return [Interest(row.id, row.text, row.weight, moment(row.created)) for row in connection.execute(chosen)]
 
 
-def put_interests(
-    connection: sa.Connection, reader: int, wanted: Sequence[Interest], now: datetime
-) -> list[Interest]:
+def put_interests(connection: sa.Connection, reader: int, wanted: Sequence[Interest], now: datetime) -> list[Interest]:
     """Make these the reader's interests: those with a known id are changed, others added, the rest removed."""
     mine = interests.c.reader == reader
     known = set(connection.scalars(sa.select(interests.c.id).where(mine)))

@@ -269,7 +269,7 @@ class Store:
             return feedback.add(connection, reader, item_id, sign, at)
 
     def undo(self, at: datetime, item: int | None = None) -> Feedback | None:
-        """Take back the last act (on one item, if given) that is not undone; returns it, or None. It is recorded, too."""
+        """Take back the last act (on one item, if given) that is not undone; returns it, or None. Recorded, too."""
         with self._write() as (connection, reader):
             return feedback.undo(connection, reader, at, item)
 
