@@ -39,9 +39,6 @@ if TYPE_CHECKING:
     from attention_filter.models.encoder import Encoder
 
 
-SEARCHED = 1_000  # best matches that the tray is searched among
-
-
 @dataclass(frozen=True)
 class Check:
     """One line of `attention doctor`; `advice` is empty when all is well."""
@@ -169,12 +166,9 @@ class Filter:
         """The unread items whose rating would teach the filter most, the most telling first. Answer with `act`."""
         return listing.ask(self._reading(0.0), n)
 
-    def tray(
-        self, limit: int = 20, wanted: Selection | None = None, *, start: int = 0, query: str = ""
-    ) -> tuple[list[Ranked], int]:
-        """What was filtered away (and has `query`'s words), the closest call first, and how many items that are."""
-        among = {hit.item.id for hit in self.search(query, SEARCHED)} if query.strip() else None
-        return listing.trayed(self._reading(), wanted or Selection(), limit, start, among)
+    def tray(self, limit: int = 20, wanted: Selection | None = None) -> tuple[list[Ranked], int]:
+        """What was filtered away, the closest call first, and how many items that are."""
+        return listing.trayed(self._reading(), wanted or Selection(), limit)
 
     def promise(self) -> Promise:
         """Whether the tray keeps its promise, as far as the audits can tell."""
@@ -201,7 +195,7 @@ class Filter:
         if should_have and not was_found:
             self.act([item], Sign.LIKE)
         elif was_found and not should_have:
-            self.undo(item)
+            self.take_back([act.id for act in self.store.acts_on([item]) if act.sign is Sign.LIKE])
 
     def promises(self, keeps: Sequence[float]) -> list[Offer]:
         """What each promise would show a day."""
@@ -241,17 +235,24 @@ class Filter:
 
     # Feedback
 
-    def act(self, ids: Sequence[int], sign: Sign) -> list[Feedback]:
-        """Record what the reader did; all ids are checked before the first is recorded."""
-        self.store.items(ids)
-        done = [self.store.add_feedback(item, sign, self.clock()) for item in ids]
+    def act(self, ids: Sequence[int], sign: Sign, at: datetime | None = None) -> list[Feedback]:
+        """Record what the reader did now (or `at`, to join acts of that moment); with a wrong id nothing is recorded."""
+        done = self.store.add_acts(ids, sign, at or self.clock())
         if not learned.has_scale(self.store):
             learned.freeze_scale(self.store, self.clock())
         return done
 
-    def undo(self, item: int | None = None) -> Feedback | None:
-        """Take back the last act, or the last one on an item."""
-        return self.store.undo(self.clock(), item)
+    def undo(self) -> Feedback | None:
+        """Take back the last act."""
+        return self.store.undo(self.clock())
+
+    def undo_together(self) -> list[Feedback]:
+        """Take back the last act, and with it all that was done at the same moment by one call of `act`."""
+        return self.store.undo_together(self.clock())
+
+    def take_back(self, acts: Sequence[int]) -> list[Feedback]:
+        """Take back these acts, by the ids that `act` gave them."""
+        return self.store.take_back(acts, self.clock())
 
     # Interests and rules
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -32,13 +32,41 @@ ASKABLE = 2_000  # newest unread items that questions are chosen from
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class Place:
+    """A place of a list: an item, the near-duplicates folded under it, and what the reader's quotas did to it."""
+
+    item: int
+    story: tuple[int, ...] = ()
+    moved: str | None = None
+    held_back: bool = False
+
+
 def stream(reading: Reading, wanted: Selection, limit: int, variety: float) -> list[Ranked]:
     """The best of what is above the line as a list: pinned first, near-duplicates folded, varied and mixed as much
     as `variety` asks, within the reader's quotas. The scores stay what they are; only the order is the list's."""
-    placed = place(reading, wanted)
-    shown = ~placed.blocked & ((placed.interest >= reading.line) | placed.pinned)
-    order = np.lexsort((-placed.ids, -placed.scores, ~placed.pinned))
-    order = order[shown[order]]
+    places = arranged(reading, place(reading, wanted), limit, variety)
+    made = rank_items(reading, [one.item for one in places])
+    return [
+        replace(one, story=there.story, moved=there.moved, held_back=there.held_back)
+        for one, there in zip(made, places, strict=True)
+    ]
+
+
+def best_first(placed: Placed) -> np.ndarray:
+    """The rows of `placed` in the order of their scores, pinned ones first (n,)."""
+    return np.lexsort((-placed.ids, -placed.scores, ~placed.pinned))
+
+
+def is_shown(reading: Reading, placed: Placed) -> np.ndarray:
+    """Whether an item is above the line, bool (n,); what is not lies in the tray."""
+    return np.asarray(~placed.blocked & (placed.interest >= reading.line) | placed.pinned)
+
+
+def arranged(reading: Reading, placed: Placed, limit: int, variety: float) -> list[Place]:
+    """The first `limit` places of the list of what is above the line."""
+    order = best_first(placed)
+    order = order[is_shown(reading, placed)[order]]
     limits = quotas.stored(reading.store)
     facts = _asker(reading, placed, order, limits)
     in_hand = constraints.in_hand(limits, facts, len(order), max(IN_HAND, 3 * limit), limit)
@@ -46,13 +74,13 @@ def stream(reading: Reading, wanted: Selection, limit: int, variety: float) -> l
         return []
     batch = reading.store.batch_of(placed.ids[order[in_hand]].tolist(), reading.model)
     rows = reading.features_of(batch)
-    scores, interest, decisions = reading.scores(batch, rows)
+    scores, _, decisions = reading.scores(batch, rows)
     by_rule = np.array([d.pinned is not None for d in decisions], bool)
     stories = diversity.fold_stories(np.where(by_rule, np.inf, scores.total), rows, batch.dates)
     leads = np.array([story.lead for story in stories], np.int64)
     places = min(limit, len(leads))
     told = [facts(row) for row in in_hand[leads].tolist()] if limits else []
-    arranged = lists.arrange(
+    made = lists.arrange(
         scores.total[leads] / _deviation(reading.profile),
         places,
         lists.usual_wishes(reading.profile.history, rows[leads], batch.sources[leads], variety, places)
@@ -61,18 +89,17 @@ def stream(reading: Reading, wanted: Selection, limit: int, variety: float) -> l
         constraints.bind(limits, told, places),
         first=np.flatnonzero(by_rule[leads]).tolist(),
     )
-    for problem in arranged.problems:
+    for problem in made.problems:
         _log.warning(problem)
-    chosen = [stories[row] for row in arranged.rows]
-    made = ranked(reading, batch, rows, scores, interest, decisions, [story.lead for story in chosen])
+    ids = batch.ids.tolist()
     return [
-        replace(
-            one,
-            story=tuple(int(batch.ids[other]) for other in story.others),
-            moved=arranged.moved.get(arranged.rows[place]),
-            held_back=place >= arranged.fitting,
+        Place(
+            ids[stories[row].lead],
+            tuple(ids[other] for other in stories[row].others),
+            made.moved.get(row),
+            number >= made.fitting,
         )
-        for place, (one, story) in enumerate(zip(made, chosen, strict=True))
+        for number, row in enumerate(made.rows)
     ]
 
 
@@ -125,18 +152,13 @@ def ask(reading: Reading, n: int) -> list[Asked]:
     return [Asked(o, q.chance, q.doubt, q.settles, len(free)) for o, q in zip(made, chosen, strict=True)]
 
 
-def trayed(
-    reading: Reading, wanted: Selection, limit: int, start: int = 0, among: Collection[int] | None = None
-) -> tuple[list[Ranked], int]:
-    """What was filtered away (only of the ids `among`, if given), the closest to the line first, from place `start`
-    on, and how many there are in all."""
+def trayed(reading: Reading, wanted: Selection, limit: int) -> tuple[list[Ranked], int]:
+    """What was filtered away, the closest to the line first, and how many there are in all."""
     placed = place(reading, wanted)
-    away = (placed.blocked | (placed.interest < reading.line)) & ~placed.pinned
+    away = ~is_shown(reading, placed)
     order = np.lexsort((-placed.ids, -placed.scores, placed.blocked))
     ids = placed.ids[order[away[order]]]
-    if among is not None:
-        ids = ids[np.isin(ids, list(among))]
-    return rank_items(reading, ids[start : start + limit].tolist()), len(ids)
+    return rank_items(reading, ids[:limit].tolist()), len(ids)
 
 
 def rank_items(reading: Reading, ids: Sequence[int]) -> list[Ranked]:

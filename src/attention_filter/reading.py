@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import zlib
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 
 import numpy as np
@@ -119,6 +120,9 @@ class Placed:
     sources: np.ndarray
     langs: np.ndarray
 
+    def __getitem__(self, rows: np.ndarray) -> Placed:
+        return Placed(*(getattr(self, field.name)[rows] for field in fields(self)))
+
 
 def open_reading(store: Store, settings: Settings, now: datetime, exploration: float | None = None) -> Reading:
     """What is needed to rank now. Without any encoding yet, items are ranked by their words.
@@ -153,21 +157,45 @@ def share_read(store: Store, history: History) -> float:
     return calibration.share_read(int((acted > 0).sum()), len(acted), store.count_items())
 
 
-def place(reading: Reading, wanted: Selection) -> Placed:
-    """Score everything of the selection, a few thousand items at a time."""
-    parts: list[tuple[np.ndarray, ...]] = []
+@dataclass(frozen=True)
+class Scored:
+    """A batch of the stream with all that was computed of it."""
+
+    batch: Batch
+    rows: Features
+    scores: ranking.Scores
+    interest: np.ndarray
+    decisions: list[rules.Decision]
+
+
+def scored(reading: Reading, wanted: Selection, seen: bool = False) -> Iterator[Scored]:
+    """Everything of the selection (with `seen`, also what the reader acted on), a few thousand items at a time."""
     for batch in reading.store.batches(
-        reading.model, source=wanted.source, since=wanted.since, lang=wanted.lang, now=reading.now
+        reading.model, source=wanted.source, since=wanted.since, lang=wanted.lang, seen=seen, now=reading.now
     ):
-        scores, interest, decisions = reading.scores(batch)
-        pinned = np.array([d.pinned is not None for d in decisions], bool)
-        blocked = np.array([d.blocked is not None for d in decisions], bool)
-        langs = np.array(batch.langs, str)
-        parts.append((batch.ids, scores.total, interest, pinned, blocked, batch.sources, langs))
+        rows = reading.features_of(batch)
+        yield Scored(batch, rows, *reading.scores(batch, rows))
+
+
+def place(reading: Reading, wanted: Selection) -> Placed:
+    """Score everything of the selection."""
+    return placed([part_of(one) for one in scored(reading, wanted)])
+
+
+def part_of(one: Scored) -> Placed:
+    """Of a batch, the numbers that decide where its items stand."""
+    pinned = np.array([d.pinned is not None for d in one.decisions], bool)
+    blocked = np.array([d.blocked is not None for d in one.decisions], bool)
+    langs = np.array(one.batch.langs, str)
+    return Placed(one.batch.ids, one.scores.total, one.interest, pinned, blocked, one.batch.sources, langs)
+
+
+def placed(parts: Sequence[Placed]) -> Placed:
+    """The parts as one."""
     if not parts:
         none, no = np.zeros(0, np.int64), np.zeros(0, bool)
         return Placed(none, np.zeros(0), np.zeros(0), no, no, none, np.zeros(0, str))
-    return Placed(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+    return Placed(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Placed)))
 
 
 def interest_part(scores: ranking.Scores) -> np.ndarray:

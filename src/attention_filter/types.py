@@ -181,3 +181,10 @@ class Ranked:
     held_back: bool = False  # it follows after the list, since a quota lets it nowhere in it
     story: tuple[int, ...] = field(default=())  # ids of the near-duplicates folded under it
     probability: float | None = None  # that the reader would read it; None while nothing is known of them
+
+    @property
+    def main_reason(self) -> Reason | None:
+        """The reason that did most for where the item stands: up for a score above zero, down for one below."""
+        side = 1 if self.score >= 0 else -1
+        best = max(self.reasons, key=lambda reason: side * reason.value, default=None)
+        return best if best is not None and side * best.value > 0 else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import floor
 from typing import TYPE_CHECKING
 
 from attention_filter.listing import Names, rank_items
@@ -45,6 +46,7 @@ class Change:
     what: str
     score: float
     rank: int
+    without: Carrier  # what it would be without
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,21 @@ def explain_item(reading: Reading, item_id: int, encoder: Encoder | None) -> Exp
     )
 
 
+def adding_up(values: Sequence[float], total: float) -> list[float]:
+    """The values in hundredths, rounded so that they sum to the rounded total (largest remainder method).
+
+    >>> adding_up([0.333, 0.333, 0.334], 1.0)
+    [0.33, 0.33, 0.34]
+    """
+    exact = [value * 100 for value in values]
+    rounded = [floor(value) for value in exact]
+    missing = round(total * 100) - sum(rounded)
+    by_remainder = sorted(range(len(exact)), key=lambda i: rounded[i] - exact[i])
+    for i in by_remainder[: max(missing, 0)]:
+        rounded[i] += 1
+    return [value / 100 for value in rounded]
+
+
 def _words(reading: Reading, one: Ranked, row: Features, encoder: Encoder | None) -> tuple[str, tuple[Word, ...]]:
     from attention_filter.models.passages import passage
 
@@ -128,7 +145,7 @@ def _changes(reading: Reading, item_id: int, carriers: Sequence[Carrier]) -> lis
         score = rank_items(other, [item_id])[0].score
         rank, _ = _rank(place(other, Selection()), item_id, score)
         act = "your interest" if carrier.sign is None else f"the {carrier.sign} on"
-        out.append(Change(f"without {act} “{carrier.name}”", score, rank))
+        out.append(Change(f"without {act} “{carrier.name}”", score, rank, carrier))
     return out
 
 

@@ -51,6 +51,7 @@ REFUSED: dict[str, Callable[[Store, dict[str, int], datetime], object]] = {
     "batch_of": lambda s, ids, now: s.batch_of([ids["item"]], "m"),
     "batches": lambda s, ids, now: s.batches("m", source=ids["source"]),
     "add_feedback": lambda s, ids, now: s.add_feedback(ids["item"], Sign.LIKE, now),
+    "add_acts": lambda s, ids, now: s.add_acts([ids["item"]], Sign.LIKE, now),
     "remove_interest": lambda s, ids, now: s.remove_interest(ids["interest"]),
     "set_interest_weight": lambda s, ids, now: s.set_interest_weight(ids["interest"], 9),
     "remove_rule": lambda s, ids, now: s.remove_rule(ids["rule"]),
@@ -64,12 +65,17 @@ SEES_NOTHING: dict[str, Callable[[Store, datetime], object]] = {
     "missing_vectors": lambda s, now: s.missing_vectors("other model"),
     "feedback": lambda s, now: s.feedback(),
     "undo": lambda s, now: s.undo(now),
+    "undo_together": lambda s, now: s.undo_together(now),
+    "take_back": lambda s, now: s.take_back(range(100), now),
+    "acts_on": lambda s, now: s.acts_on(range(100)),
+    "acted": lambda s, now: s.acted(Sign.LIKE),
+    "liked": lambda s, now: s.liked(1, ()).get(None) != (0, 0),
     "interests": lambda s, now: s.interests(),
     "rules": lambda s, now: s.rules(),
     "get_state": lambda s, now: s.get_state("profile"),
 }
 OWN_OR_SHARED = {
-    "add_source", "add_interest", "add_rule", "put_state", "set_age_limit", "delete_reader",  # make or drop one's own
+    "add_source", "add_interest", "put_interests", "add_rule", "put_state", "set_age_limit", "delete_reader",  # make or drop one's own
     "put_vectors", "text_vectors", "put_text_vectors",  # keyed by content, which one must have to ask
     "readers", "backup", "check", "close",  # the whole database
 }  # fmt: skip

@@ -1,10 +1,9 @@
-"""Small pictures made of letters: bars, signed numbers that add up, highlighted words."""
+"""Small pictures made of letters: bars, signed numbers, highlighted words."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from math import floor
 
 from rich.style import Style
 from rich.text import Text
@@ -63,21 +62,6 @@ def bar(value: float, largest: float, width: int = 8) -> str:
         eighths = max(round(length * 8), 1)
         drawn = "█" * (eighths // 8) + EIGHTHS[eighths % 8].strip()
     return drawn.ljust(width)
-
-
-def adding_up(values: Sequence[float], total: float) -> list[float]:
-    """The values in hundredths, rounded so that they sum to the rounded total (largest remainder method).
-
-    >>> adding_up([0.333, 0.333, 0.334], 1.0)
-    [0.33, 0.33, 0.34]
-    """
-    exact = [value * 100 for value in values]
-    rounded = [floor(value) for value in exact]
-    missing = round(total * 100) - sum(rounded)
-    by_remainder = sorted(range(len(exact)), key=lambda i: rounded[i] - exact[i])
-    for i in by_remainder[: max(missing, 0)]:
-        rounded[i] += 1
-    return [value / 100 for value in rounded]
 
 
 def highlighted(text: str, words: Sequence[tuple[int, int, float]], colour: bool) -> Text:

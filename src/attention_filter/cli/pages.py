@@ -13,10 +13,11 @@ from rich.rule import Rule as Line
 from rich.table import Table
 from rich.text import Text
 
-from attention_filter.cli.drawing import adding_up, bar, clean, highlighted, one_line, signed
+from attention_filter.cli.drawing import bar, clean, highlighted, one_line, signed
 from attention_filter.digest import age
 from attention_filter.personal.ranking import LABELS
-from attention_filter.types import Item, Ranked, Reason, Rule, Sign
+from attention_filter.types import Item, Ranked, Rule, Sign
+from attention_filter.why import adding_up
 
 if TYPE_CHECKING:
     from attention_filter.audit import Promise
@@ -103,7 +104,7 @@ def _below(one: Ranked, now: datetime, language: str) -> list[str]:
     parts += [f"“{one_line(one.interest, 36)}”"] if one.interest else []
     if one.tray:
         parts.append(one_line(str(one.tray)))
-    elif (reason := largest_reason(one)) and reason.term != "fallback":  # which the list says once, below
+    elif (reason := one.main_reason) and reason.term != "fallback":  # which the list says once, below
         about = f" “{one_line(reason.detail, 40)}”" if reason.detail and reason.detail != one.interest else ""
         parts.append(f"{SHORT.get(reason.term, reason.term)}{about} {signed(reason.value)}")
         explored = next((r.value for r in one.reasons if r.term == "exploring" and r is not reason), 0.0)
@@ -115,13 +116,6 @@ def origin(item: Item, now: datetime, language: str = "") -> list[str]:
     """Source, age and, when it is not the reader's, language."""
     parts = [one_line(item.source_title, 28), age(item.date, now)]
     return [*parts, item.entry.lang] if item.entry.lang not in ("und", language) else parts
-
-
-def largest_reason(one: Ranked) -> Reason | None:
-    """The reason that did most for where the item stands: up for a score above zero, down for one below."""
-    side = 1 if one.score >= 0 else -1
-    best = max(one.reasons, key=lambda reason: side * reason.value, default=None)
-    return best if best is not None and side * best.value > 0 else None
 
 
 def whole_item(item: Item, act: Sign | None, now: datetime) -> Group:

@@ -12,7 +12,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from babel.core import negotiate_locale
+from babel.core import Locale, negotiate_locale
 from babel.dates import format_datetime, format_timedelta
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po
@@ -45,6 +45,10 @@ class Language:
     def ago(self, then: datetime, now: datetime) -> str:
         """How long ago, in the largest fitting unit: "3 hr", "3小时"."""
         return format_timedelta(now - then, format="short", locale=self.code)
+
+    def named(self, code: str) -> str:
+        """What this language calls another: "Chinese", "中文"; the code when it has no name for it."""
+        return str(Locale(self.code).languages.get(code, code))
 
     def moment(self, when: datetime) -> str:
         return format_datetime(when, "medium", locale=self.code)

@@ -17,6 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from attention_filter.app import Filter
 from attention_filter.server.access import Visitor, visitor
 from attention_filter.server.language import Language, language, languages, wanted_by
+from attention_filter.server.lanes import Lists
 from attention_filter.settings import Settings
 from attention_filter.store.store import Store
 
@@ -72,6 +73,7 @@ class Site:
         self.settings = settings
         self.reader = reader
         self.clock = clock
+        self.lists = Lists()
         self._loading = Lock()
         self.templates = Environment(
             loader=PackageLoader("attention_filter.server"),
@@ -144,5 +146,5 @@ def spoken(request: Request, wishes: Preferences) -> Language:
 def back(request: Request, otherwise: str) -> Response:
     """After a form was sent: where it came from, when that is a page of ours, or else `otherwise`."""
     origin, referer = str(request.base_url), request.headers.get("Referer", "")
-    where = "/" + referer.removeprefix(origin) if referer.startswith(origin) else otherwise
+    where = "/" + referer.removeprefix(origin).lstrip("/") if referer.startswith(origin) else otherwise
     return RedirectResponse(where, 303)

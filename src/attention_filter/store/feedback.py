@@ -6,6 +6,7 @@ replayed. Which act counts is worked out when asked: of the acts on an item that
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -51,17 +52,68 @@ def add(connection: sa.Connection, reader: int, item: int, sign: Sign, at: datet
     return Feedback(int(id_), item, sign, at)
 
 
-def undo(connection: sa.Connection, reader: int, at: datetime, item: int | None = None) -> Feedback | None:
-    """Take back the act the reader did last (on one item, if given); returns it, or None when there is none left."""
+def undo(connection: sa.Connection, reader: int, at: datetime) -> Feedback | None:
+    """Take back the act the reader did last; returns it, or None when there is none left."""
     last = sa.select(feedback).where(_standing(reader)).order_by(feedback.c.id.desc()).limit(1)
-    if item is not None:
-        last = last.where(feedback.c.item == item)
     row = connection.execute(last).one_or_none()
     if row is None:
         return None
     taken = {"reader": reader, "item": row.item, "at": seconds(at), "undoes": row.id}
     connection.execute(sa.insert(feedback).values(taken))
     return _feedback(row)
+
+
+def add_all(connection: sa.Connection, reader: int, wanted: Sequence[int], sign: Sign, at: datetime) -> list[Feedback]:
+    """Record the same act on several items, at one moment; nothing when the reader cannot see one of them."""
+    return [add(connection, reader, item, sign, at) for item in wanted]
+
+
+def on(connection: sa.Connection, reader: int, wanted: Sequence[int]) -> list[Feedback]:
+    """All acts on these items that are not undone, oldest first; an item may have several."""
+    chosen = sa.select(feedback).where(_standing(reader), feedback.c.item.in_(wanted)).order_by(feedback.c.id)
+    return [_feedback(row) for row in connection.execute(chosen)]
+
+
+def with_sign(connection: sa.Connection, reader: int, sign: Sign) -> list[int]:
+    """Items on which such an act stands, whatever was done with them since; the latest first."""
+    last = sa.func.max(feedback.c.id)
+    chosen = sa.select(feedback.c.item).where(_standing(reader), feedback.c.sign == sign.value)
+    return list(connection.scalars(chosen.group_by(feedback.c.item).order_by(last.desc())))
+
+
+def last_together(connection: sa.Connection, reader: int) -> list[int]:
+    """The ids of the acts of the last moment at which the reader did something that still stands."""
+    latest = sa.select(feedback.c.at).where(_standing(reader)).order_by(feedback.c.id.desc()).limit(1)
+    at = connection.scalar(latest)
+    return (
+        []
+        if at is None
+        else list(connection.scalars(sa.select(feedback.c.id).where(_standing(reader), feedback.c.at == at)))
+    )
+
+
+def take_back(connection: sa.Connection, reader: int, acts: Sequence[int], at: datetime) -> list[Feedback]:
+    """Undo these acts, as far as they are the reader's and stand; returns those."""
+    chosen = sa.select(feedback).where(_standing(reader), feedback.c.id.in_(acts)).order_by(feedback.c.id)
+    rows = connection.execute(chosen).all()
+    undos = [{"reader": reader, "item": row.item, "at": seconds(at), "undoes": row.id} for row in rows]
+    if undos:
+        connection.execute(sa.insert(feedback), undos)
+    return [_feedback(row) for row in rows]
+
+
+def liked(
+    connection: sa.Connection, reader: int, source: int, authors: Sequence[str]
+) -> dict[str | None, tuple[int, int]]:
+    """{None for the source, or an author: (items liked or saved, items acted on)}, of what acts say by now."""
+    acts = effective(reader).subquery()
+    chosen = sa.select(acts.c.sign, items.c.source, items.c.authors).join_from(acts, items, items.c.id == acts.c.item)
+    counts: dict[str | None, tuple[int, int]] = {name: (0, 0) for name in (None, *authors)}
+    for sign, of, by in connection.execute(chosen):
+        for name in [*([None] if of == source else []), *(author for author in authors if author in by)]:
+            good, all_ = counts[name]
+            counts[name] = (good + (sign in (Sign.LIKE.value, Sign.SAVE.value)), all_ + 1)
+    return counts
 
 
 def all_of(connection: sa.Connection, reader: int) -> list[Feedback]:

@@ -14,6 +14,7 @@ from attention_filter.errors import UsageError
 from attention_filter.store.schema import (
     feedback,
     interests,
+    jobs,
     moment,
     readers,
     rules,
@@ -46,7 +47,7 @@ def delete(connection: sa.Connection, reader: int) -> None:
     """Forget the reader: all rows that are theirs alone. Shared sources, items and vectors stay."""
     for undos_first in (feedback.c.undoes.is_not(None), sa.true()):
         connection.execute(sa.delete(feedback).where(feedback.c.reader == reader, undos_first))
-    for table in (interests, rules, state, subscriptions):
+    for table in (interests, rules, state, subscriptions, jobs):
         connection.execute(sa.delete(table).where(table.c.reader == reader))
     connection.execute(sa.delete(readers).where(readers.c.id == reader))
 

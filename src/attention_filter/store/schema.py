@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 
-REVISION = "0001"  # the newest migration; a test holds the two together
+REVISION = "0002"  # the newest migration; a test holds the two together
 
 metadata = sa.MetaData(
     naming_convention={
@@ -157,6 +157,27 @@ state = sa.Table(
     sa.Column("reader", sa.ForeignKey("readers.id"), primary_key=True),
     sa.Column("name", sa.Text, primary_key=True),
     sa.Column("data", sa.LargeBinary, nullable=False),
+)
+
+# What the server does by itself. `unique_key` is set while a job waits or runs, so that none stands twice.
+jobs = sa.Table(
+    "jobs",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("reader", sa.ForeignKey("readers.id"), index=True),
+    sa.Column("payload", sa.JSON, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),  # queued, running, done, failed
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("run_at", sa.Double, nullable=False),
+    sa.Column("started", sa.Double),
+    sa.Column("finished", sa.Double),
+    sa.Column("progress_done", sa.Integer, nullable=False),
+    sa.Column("progress_total", sa.Integer, nullable=False),
+    sa.Column("progress_what", sa.Text, nullable=False),
+    sa.Column("error", sa.Text),
+    sa.Column("unique_key", sa.Text, unique=True),
+    sa.Index(None, "state", "run_at"),
 )
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import sqlalchemy as sa
 
 from attention_filter.errors import UsageError
-from attention_filter.store import backup, batches, feedback, items, readers, search, sources, sqlite, vectors
+from attention_filter.store import (
+    backup,
+    batches,
+    feedback,
+    glances,
+    items,
+    readers,
+    search,
+    sources,
+    sqlite,
+    vectors,
+)
 from attention_filter.store.batches import Batch
+from attention_filter.store.glances import Glance, Marks, Outline
 from attention_filter.store.items import Added
+from attention_filter.store.jobs import Jobs
 from attention_filter.store.migrate import migrate
 from attention_filter.store.search import Hit
 from attention_filter.types import Entry, Feedback, Interest, Item, Rule, Sign, Source, SourceKind
@@ -57,6 +71,11 @@ class Store:
     def for_reader(self, reader: str) -> Store:
         """The same database as another reader sees it; it shares the connections, so only one of the two is closed."""
         return Store(self._engine, self.path, reader)
+
+    @cached_property
+    def jobs(self) -> Jobs:
+        """What is done in the background, for all readers of this database."""
+        return Jobs(self._engine, self.path)
 
     def close(self) -> None:
         self._engine.dispose()
@@ -223,6 +242,26 @@ class Store:
                 batch = batches.load(connection, part, model)
             yield batch  # outside the transaction: the caller may take its time
 
+    def glances(self, ids: Sequence[int]) -> list[Glance]:
+        """What a list shows of the items, in the order of `ids`, as far as the reader may still see them."""
+        with self._read() as (connection, reader):
+            return glances.glances(connection, reader, ids)
+
+    def outline(self, now: datetime) -> Outline:
+        """The whole stream, read or not, as ids, sources, dates and languages, the newest first."""
+        with self._read() as (connection, reader):
+            return glances.outline(connection, reader, now)
+
+    def marks(self, states: Sequence[str]) -> Marks:
+        """What a ranking made now depends on; cheap. `states` name the states that it depends on."""
+        with self._read() as (connection, reader):
+            return glances.marks(connection, reader, states)
+
+    def newer(self, than: int) -> int:
+        """How many items of the reader's sources have an id above `than`."""
+        with self._read() as (connection, reader):
+            return glances.newer(connection, reader, than)
+
     def batch_of(self, ids: Sequence[int], model: str) -> Batch:
         """The same arrays for given items, in that order; UsageError when one is not the reader's."""
         with self._read() as (connection, reader):
@@ -268,15 +307,52 @@ class Store:
         with self._write() as (connection, reader):
             return feedback.add(connection, reader, item_id, sign, at)
 
-    def undo(self, at: datetime, item: int | None = None) -> Feedback | None:
-        """Take back the last act (on one item, if given) that is not undone; returns it, or None. Recorded, too."""
+    def add_acts(self, ids: Sequence[int], sign: Sign, at: datetime) -> list[Feedback]:
+        """The same act on several items, in one transaction and at one moment."""
         with self._write() as (connection, reader):
-            return feedback.undo(connection, reader, at, item)
+            return feedback.add_all(connection, reader, ids, sign, at)
+
+    def acts_on(self, ids: Sequence[int]) -> list[Feedback]:
+        """All acts on these items that are not undone, oldest first."""
+        with self._read() as (connection, reader):
+            return [act for part in items.chunks(ids, 1000) for act in feedback.on(connection, reader, part)]
+
+    def acted(self, sign: Sign) -> list[int]:
+        """The ids of items on which such an act stands, the latest first, whatever was done with them since."""
+        with self._read() as (connection, reader):
+            return feedback.with_sign(connection, reader, sign)
+
+    def liked(self, source: int, authors: Sequence[str]) -> dict[str | None, tuple[int, int]]:
+        """{None for the source, or an author: (items liked or saved, items acted on)}."""
+        with self._read() as (connection, reader):
+            return feedback.liked(connection, reader, source, authors)
+
+    def take_back(self, acts: Sequence[int], at: datetime) -> list[Feedback]:
+        """Undo these acts, as far as they are the reader's and still stand; returns those."""
+        with self._write() as (connection, reader):
+            return [
+                act for part in items.chunks(acts, 1000) for act in feedback.take_back(connection, reader, part, at)
+            ]
+
+    def undo_together(self, at: datetime) -> list[Feedback]:
+        """Take back all that was done at the moment of the last act: one act, or a batch such as `add_acts` makes."""
+        with self._write() as (connection, reader):
+            return feedback.take_back(connection, reader, feedback.last_together(connection, reader), at)
+
+    def undo(self, at: datetime) -> Feedback | None:
+        """Take back the last act that is not undone; returns it, or None. The undo is recorded, too."""
+        with self._write() as (connection, reader):
+            return feedback.undo(connection, reader, at)
 
     def feedback(self) -> list[Feedback]:
         """The effective feedback: per item the latest act that is not undone, oldest first."""
         with self._read() as (connection, reader):
             return feedback.all_of(connection, reader)
+
+    def acts(self) -> dict[int, Sign]:
+        """{item: the act that counts}, without what was undone."""
+        with self._read() as (connection, reader):
+            return glances.effective_acts(connection, reader)
 
     # Interests, rules, state
 
@@ -322,6 +398,12 @@ class Store:
     def put_state(self, name: str, data: bytes) -> None:
         with self._write() as (connection, reader):
             readers.put_state(connection, reader, name, data)
+
+    def put_states(self, named: Mapping[str, bytes]) -> None:
+        """Keep several at once: all or none."""
+        with self._write() as (connection, reader):
+            for name, data in named.items():
+                readers.put_state(connection, reader, name, data)
 
     # The reader and the database
 

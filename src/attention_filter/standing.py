@@ -1,0 +1,329 @@
+"""A reader's ranking as it was last computed, kept in the store, so that a list can be shown without ranking.
+
+`refresh` makes and keeps one; `kept` reads it back, and every selection of it is answered from arrays in milliseconds.
+What a reader has acted on since is left out when a page is made, so an old standing is never wrong about that.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Collection
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime, timedelta
+from functools import cached_property
+from hashlib import blake2b
+from typing import Literal
+from zipfile import BadZipFile
+
+import numpy as np
+
+from attention_filter import concepts, learned, listing, quotas, reading
+from attention_filter.listing import Place
+from attention_filter.personal import ranking
+from attention_filter.reading import Reading, Scored, Selection
+from attention_filter.settings import Settings
+from attention_filter.store.glances import Marks
+from attention_filter.store.schema import moment, seconds
+from attention_filter.store.store import Store
+
+STANDING, HEAD = "standing", "standing head"  # names of the state they are kept in
+LISTED = 300  # places that are arranged as a list; below them stands what is left, by its score
+FRESH_FOR = timedelta(minutes=30)  # freshness decays: a standing older than this is made anew when somebody looks
+TERMS = tuple(ranking.LABELS)
+DEPENDS_ON = (
+    learned.BACKGROUND,
+    learned.SCALE,
+    learned.MODEL,
+    learned.PROMISE,
+    learned.FALLBACK,
+    quotas.QUOTAS,
+    concepts.STATE,
+)
+
+
+@dataclass(frozen=True)
+class Head:
+    """Which standing it is: `stamp` is a digest of what it was computed from, `newest` the newest item of all then."""
+
+    id: str
+    at: datetime
+    stamp: str
+    newest: int
+
+
+@dataclass(frozen=True)
+class Standing:
+    """n items in the order of their scores, pinned ones first. All arrays are (n,).
+
+    ids, sources int64 · scores, interest (the part that decides over stream or tray), chance (of being read; NaN while
+    nothing is known) float32 · pinned, blocked, away (in the tray) bool · dates float64, in seconds · langs str ·
+    claimed int64, the history's key of the interest that claims the item, 0 for none · reason uint8, the place in TERMS
+    of the term that speaks most for it, and `worth` float32, what that term adds.
+    """
+
+    head: Head
+    listed: tuple[Place, ...]
+    ids: np.ndarray
+    scores: np.ndarray
+    interest: np.ndarray
+    chance: np.ndarray
+    pinned: np.ndarray
+    blocked: np.ndarray
+    away: np.ndarray
+    sources: np.ndarray
+    langs: np.ndarray
+    dates: np.ndarray
+    claimed: np.ndarray
+    reason: np.ndarray
+    worth: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @cached_property
+    def by_rank(self) -> np.ndarray:
+        """All rows as a reader meets them: the list, what else is above the line, the tray, the blocked (n,)."""
+        first = self.rows_of([place.item for place in self.listed])
+        kind = self.away.astype(np.int8) + (self.away & self.blocked)
+        kind[first] = -1
+        rest = np.argsort(kind, kind="stable")
+        return np.concatenate([first, rest[len(first) :]])
+
+    @cached_property
+    def by_time(self) -> np.ndarray:
+        """All rows, the newest item first (n,)."""
+        return np.lexsort((-self.ids, -self.dates))
+
+    @cached_property
+    def place_of(self) -> dict[int, Place]:
+        return {place.item: place for place in self.listed}
+
+    @cached_property
+    def leader(self) -> np.ndarray:
+        """The row that an item is folded under; its own when it is not (n,)."""
+        out = np.arange(len(self))
+        for place in self.listed:
+            if place.story:
+                out[self.rows_of(place.story)] = self.rows_of([place.item])[0]
+        return out
+
+    @cached_property
+    def _by_id(self) -> np.ndarray:
+        return np.argsort(self.ids)
+
+    def rows_of(self, ids: Collection[int]) -> np.ndarray:
+        """The rows of those of the items that stand here."""
+        if not len(self) or not len(ids):
+            return np.zeros(0, np.int64)
+        asked = np.fromiter(ids, np.int64, len(ids))
+        at = np.minimum(np.searchsorted(self.ids, asked, sorter=self._by_id), len(self) - 1)
+        rows = self._by_id[at]
+        return np.asarray(rows[self.ids[rows] == asked])
+
+    def share(self, row: int) -> float:
+        """How far a score reaches from what is usual to the best, in [0, 1], for a bar."""
+        low, high = self._span
+        return float(np.clip((self.scores[row] - low) / (high - low), 0, 1)) if high > low else 0.0
+
+    @cached_property
+    def _span(self) -> tuple[float, float]:
+        free = self.scores[~self.pinned & ~self.blocked]
+        return (float(np.quantile(free, 0.05)), float(free.max())) if len(free) else (0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class View:
+    """Which part of a standing is wanted, and in what order. `claimed` is a key as `Standing.claimed` has it."""
+
+    lane: Literal["for you", "rest"] = "for you"
+    order: Literal["rank", "time"] = "rank"
+    sources: frozenset[int] | None = None  # of a source, or of a folder's sources
+    lang: str | None = None
+    claimed: int | None = None
+    since: datetime | None = None
+    unread: bool = True
+
+
+def rows_in(standing: Standing, view: View, acted: Collection[int] = ()) -> tuple[np.ndarray, np.ndarray]:
+    """All rows in the order of the view (n,), and which of them are wanted, bool (n,).
+
+    Near-duplicates stand under the item that leads their story, as long as that is of the view too.
+    """
+    wanted = standing.away == (view.lane == "rest")
+    if view.sources is not None:
+        wanted &= np.isin(standing.sources, list(view.sources))
+    if view.lang is not None:
+        wanted &= standing.langs == view.lang
+    if view.claimed is not None:
+        wanted &= standing.claimed == view.claimed
+    if view.since is not None:
+        wanted &= standing.dates >= seconds(view.since)
+    folded = (standing.leader != np.arange(len(standing))) & wanted[standing.leader]
+    wanted &= ~folded
+    if view.unread:
+        wanted[standing.rows_of(acted)] = False
+    order = standing.by_rank if view.order == "rank" else standing.by_time
+    return order, wanted[order]
+
+
+def turn(
+    standing: Standing, view: View, acted: Collection[int] = (), after: int = 0, size: int = 30
+) -> tuple[list[int], int | None]:
+    """A page: at most `size` rows from the place `after` on, and the place of the next page; None when that was all.
+
+    Places count all rows of the standing, so what is read or undone meanwhile moves nothing.
+    """
+    order, wanted = rows_in(standing, view, acted)
+    after = max(after, 0)
+    places = after + np.flatnonzero(wanted[after:])
+    page = places[:size]
+    return order[page].tolist(), int(page[-1]) + 1 if len(places) > size else None
+
+
+def make(now: Reading, variety: float, marks: Marks) -> Standing:
+    """Score the reader's whole stream, read or not, and arrange the unread as `listing.stream` would.
+
+    `marks` were taken before `now` was, so that what happened in between makes the standing stale.
+    """
+    parts = [(reading.part_of(one), _more(now, one)) for one in reading.scored(now, Selection(), seen=True)]
+    placed = reading.placed([part for part, _ in parts])
+    unread = ~np.isin(placed.ids, list(now.store.acts()))
+    listed = listing.arranged(now, placed[unread], LISTED, variety)
+    order = listing.best_first(placed)
+    whole = placed[order]
+    more = {name: np.concatenate([own[name] for _, own in parts])[order] for name in parts[0][1]} if parts else _none(0)
+    return Standing(
+        _head(now.store.reader, now.now, stamp_of(marks, now.settings, variety), marks.newest),
+        tuple(listed),
+        ids=whole.ids,
+        scores=whole.scores.astype(np.float32),
+        interest=whole.interest.astype(np.float32),
+        pinned=whole.pinned,
+        blocked=whole.blocked,
+        away=~listing.is_shown(now, whole),
+        sources=whole.sources,
+        langs=whole.langs,
+        **more,
+    )
+
+
+def _more(now: Reading, one: Scored) -> dict[str, np.ndarray]:
+    """Of a batch, what a list shows beside the score."""
+    keys = np.array([*now.profile.history.keys, 0], np.int64)  # -1, nobody's, is the last
+    names = list(one.scores.terms)
+    terms = np.stack([one.scores.terms[name] for name in names]) if names else np.zeros((1, len(one.batch)))
+    most = terms.argmax(0)
+    codes = np.array([TERMS.index(name) for name in names] or [0], np.uint8)
+    chance = now.curve.probability(one.interest) if now.curve else np.full(len(one.batch), np.nan)
+    return {
+        "chance": chance.astype(np.float32),
+        "dates": one.batch.dates,
+        "claimed": keys[ranking.claims(now.profile, one.rows)],
+        "reason": codes[most],
+        "worth": terms[most, np.arange(len(one.batch))].astype(np.float32),
+    }
+
+
+def _none(n: int) -> dict[str, np.ndarray]:
+    """The same for items of which nothing is known."""
+    return {
+        "chance": np.full(n, np.nan, np.float32),
+        "dates": np.zeros(n),
+        "claimed": np.zeros(n, np.int64),
+        "reason": np.zeros(n, np.uint8),
+        "worth": np.zeros(n, np.float32),
+    }
+
+
+def unranked(store: Store, now: datetime) -> Standing:
+    """The newest first, for as long as nothing was ranked; always stale."""
+    found = store.outline(now)
+    n = len(found.ids)
+    zero, no = np.zeros(n, np.float32), np.zeros(n, bool)
+    head = _head(store.reader, now, "", 0)
+    rest = _none(n) | {"dates": found.dates}
+    return Standing(
+        head,
+        (),
+        ids=found.ids,
+        scores=zero,
+        interest=zero,
+        pinned=no,
+        blocked=no,
+        away=no,
+        sources=found.sources,
+        langs=found.langs,
+        **rest,
+    )
+
+
+def refresh(store: Store, settings: Settings, now: datetime) -> Standing:
+    """Rank the reader's stream now and keep the outcome."""
+    marks = store.marks(DEPENDS_ON)
+    made = make(reading.open_reading(store, settings, now), settings.variety, marks)
+    keep(store, made)
+    return made
+
+
+def stamp_of(marks: Marks, settings: Settings, variety: float) -> str:
+    """What of the reader and the settings a standing depends on, beside the items and the time of day."""
+    parts = (marks.act, marks.kept, settings.half_life_days, settings.exploration, variety)
+    return blake2b(repr(parts).encode(), digest_size=12).hexdigest()
+
+
+def is_stale(store: Store, settings: Settings, head: Head | None, now: datetime) -> bool:
+    """Whether ranking now would give another standing: after an act, a change of wishes, new items, or FRESH_FOR."""
+    if head is None or now - head.at >= FRESH_FOR or now < head.at:
+        return True
+    marks = store.marks(DEPENDS_ON)
+    if head.stamp != stamp_of(marks, settings, settings.variety):
+        return True
+    return marks.newest > head.newest and store.newer(head.newest) > 0
+
+
+def keep(store: Store, standing: Standing) -> None:
+    """Keep it in place of the one before; after a kill, either the old or the new one is there, whole."""
+    file = io.BytesIO()
+    arrays = {name: getattr(standing, name) for name in _ARRAYS}
+    listed = json.dumps([asdict(place) for place in standing.listed]).encode()
+    head = _packed(standing.head)
+    np.savez(file, head=np.frombuffer(head, np.uint8), listed=np.frombuffer(listed, np.uint8), **arrays)
+    store.put_states({STANDING: file.getvalue(), HEAD: head})
+
+
+def kept(store: Store) -> Standing | None:
+    """The standing that was kept last; None when there is none, or it is not readable by this version."""
+    stored = store.get_state(STANDING)
+    if stored is None:
+        return None
+    try:
+        with np.load(io.BytesIO(stored), allow_pickle=False) as file:
+            places = json.loads(file["listed"].tobytes())
+            listed = tuple(Place(one["item"], tuple(one["story"]), one["moved"], one["held_back"]) for one in places)
+            return Standing(_unpacked(file["head"].tobytes()), listed, **{name: file[name] for name in _ARRAYS})
+    except (KeyError, ValueError, TypeError, BadZipFile):
+        return None  # it can be made again
+
+
+def kept_head(store: Store) -> Head | None:
+    """Which standing is kept, without reading it."""
+    stored = store.get_state(HEAD)
+    return _unpacked(stored) if stored else None
+
+
+_ARRAYS = tuple(field.name for field in fields(Standing) if field.name not in ("head", "listed"))
+
+
+def _head(reader: str, at: datetime, stamp: str, newest: int) -> Head:
+    id_ = blake2b(f"{reader}\n{at.isoformat()}\n{stamp}\n{newest}".encode(), digest_size=8).hexdigest()
+    return Head(id_, at, stamp, newest)
+
+
+def _packed(head: Head) -> bytes:
+    return json.dumps([head.id, seconds(head.at), head.stamp, head.newest]).encode()
+
+
+def _unpacked(data: bytes) -> Head:
+    id_, at, stamp, newest = json.loads(data)
+    return Head(id_, moment(at), stamp, newest)
