@@ -54,6 +54,7 @@ class Audit:
     to_look: tuple[Ranked, ...]
     looked: int
     found: tuple[int, ...]
+    last: int | None = None  # the item that was looked at last
 
 
 def draw(reading: Reading, count: int) -> Audit:
@@ -66,7 +67,9 @@ def draw(reading: Reading, count: int) -> Audit:
     record["items"] += lots[: max(count - len(record["items"]), 0)]
     _keep(reading.store, week, record)
     waiting = [item for item in record["items"] if item not in record["looked"]]
-    return Audit(week, tuple(rank_items(reading, waiting)), len(record["looked"]), tuple(record["found"]))
+    looked = record["looked"]
+    last = looked[-1] if looked else None
+    return Audit(week, tuple(rank_items(reading, waiting)), len(looked), tuple(record["found"]), last)
 
 
 def judge(store: Store, found: Sequence[int], now: datetime) -> None:
