@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -129,13 +129,14 @@ class Filter:
         self.understand(progress=progress, changed=any(one.new or one.changed for one in done))
         return done
 
-    def understand(self, *, progress: Progress = silent, changed: bool = False) -> int:
-        """Encode what is not encoded yet and learn the background anew; returns how many items were encoded."""
+    def understand(self, *, progress: Progress = silent, changed: bool = False, limit: int | None = None) -> int:
+        """Encode what is not encoded yet (the `limit` newest of it) and learn the background anew; returns how many
+        items were encoded."""
         from attention_filter import intake  # only what connects pays for the HTTP client
 
         if not self.store.count_items():
             return 0
-        encoded = intake.encode(self.store, self.encoder, progress)
+        encoded = intake.encode(self.store, self.encoder, progress, limit)
         self._encode_interests(self.store.interests())
         self._encode(concepts.texts(concepts.load(self.store)))
         if encoded or changed or learned.model_of(self.store) != self.encoder.id:
@@ -165,6 +166,13 @@ class Filter:
     def ask(self, n: int = 5) -> list[listing.Asked]:
         """The unread items whose rating would teach the filter most, the most telling first. Answer with `act`."""
         return listing.ask(self._reading(0.0), n)
+
+    def answer(self, answers: Mapping[int, Sign]) -> tuple[list[Feedback], listing.Moved]:
+        """Answer the questions of `ask`, and see what that changed in the order of the unread."""
+        before = listing.order_of(self._reading(0.0))
+        now = self.clock()
+        done = [one for item, sign in answers.items() for one in self.act([item], sign, now)]
+        return done, listing.moved(before, listing.order_of(self._reading(0.0)), list(answers))
 
     def tray(self, limit: int = 20, wanted: Selection | None = None) -> tuple[list[Ranked], int]:
         """What was filtered away, the closest call first, and how many items that are."""
@@ -213,10 +221,13 @@ class Filter:
         """The given items with their scores and reasons, read or unread."""
         return listing.rank_items(self._reading(), ids)
 
-    def why(self, item_id: int, *, with_words: bool = True) -> why.Explanation:
-        """Everything about one item's score. The words need the encoder, which takes a second to load."""
+    def why(self, item_id: int, *, with_words: bool = True, with_own_act: bool = True) -> why.Explanation:
+        """Everything about one item's score. The words need the encoder, which takes a second to load.
+
+        Without its own act, an item that was read or liked is explained as it was before: not by itself.
+        """
         self.store.item(item_id)
-        now = self._reading()
+        now = self._reading() if with_own_act else why.without(self._reading(), item_id)
         encoder = self.encoder if with_words and now.model and len(now.profile.history) else None
         return why.explain_item(now, item_id, encoder)
 
@@ -224,7 +235,15 @@ class Filter:
         """How well the filter knows this reader, measured on their own history; decides the fall-back anew."""
         from attention_filter import insight  # scikit-learn and scipy, which only this needs
 
-        return insight.know(self._reading(), progress)
+        found = insight.know(self._reading(), progress)
+        insight.keep(self.store, found, self.clock())
+        return found
+
+    def known(self) -> tuple[insight.Insight, datetime] | None:
+        """What `know_me` found last, and when."""
+        from attention_filter import insight
+
+        return insight.kept(self.store)
 
     def item(self, item_id: int) -> Item:
         return self.store.item(item_id)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import datetime
 
 import numpy as np
+from pydantic import TypeAdapter, ValidationError
 
 from attention_filter.learned import FALLBACK, counts_of, fallback_of, interest_features, statement_counts
 from attention_filter.personal import baselines, calibration, fallback, replay
@@ -16,8 +18,10 @@ from attention_filter.personal.feedback import STATEMENT, act_weight
 from attention_filter.personal.replay import GAIN, SIMPLE, Acts, Pool, Replay, Said
 from attention_filter.reading import Reading
 from attention_filter.store.batches import join
+from attention_filter.store.store import Store
 
 Progress = Callable[[str, int, int], None]
+MEASURED = "insight"  # the name of the state it is kept in
 FEWEST = 5  # likes; with fewer there is nothing to draw
 STAGES = (0, 1, 3, 6, 11, 21, 51, 101, 201, 501, 1_001)  # first number of acts of each point of the curve
 MEASURES = ("auc", "mrr", "ndcg@10", GAIN)
@@ -148,6 +152,20 @@ def finding(one: Insight) -> Finding:
     if better is not None and better.high < 0:
         return Finding(WORSE, {"enough": fallback.ENOUGH, "latest": fallback.LATEST}, rival)
     return Finding(AHEAD if means[FILTER] >= means[rival] else BEHIND, {}, rival)
+
+
+def keep(store: Store, one: Insight, now: datetime) -> None:
+    """Remember what was measured, and when."""
+    store.put_state(MEASURED, json.dumps({"at": now.isoformat(), "insight": asdict(one)}).encode())
+
+
+def kept(store: Store) -> tuple[Insight, datetime] | None:
+    """What was measured last, and when; None before, or when it is not readable by this version."""
+    stored = json.loads(store.get_state(MEASURED) or b"null")
+    try:
+        return (_INSIGHT.validate_python(stored["insight"]), datetime.fromisoformat(stored["at"])) if stored else None
+    except ValidationError:
+        return None
 
 
 def know(reading: Reading, progress: Progress) -> Insight:
@@ -289,3 +307,6 @@ def _difference(first: np.ndarray, second: np.ndarray) -> Difference:
 def _mean(values: np.ndarray) -> float:
     known = values[~np.isnan(values)]
     return float(known.mean()) if len(known) else float("nan")
+
+
+_INSIGHT = TypeAdapter(Insight)

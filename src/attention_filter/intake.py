@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -81,9 +81,22 @@ def subscribe_opml(store: Store, body: bytes, now: datetime) -> list[Source]:
 
 
 def fetch(
-    store: Store, settings: Settings, sources: Sequence[Source], now: datetime, progress: Progress, seed: int = 0
+    store: Store,
+    settings: Settings,
+    sources: Sequence[Source],
+    now: datetime,
+    progress: Progress,
+    seed: int = 0,
+    followed_by: Mapping[int, str] | None = None,
 ) -> list[Fetched]:
-    """Read each source and store what is new. A source that fails is noted and the rest goes on."""
+    """Read each source and store what is new. A source that fails is noted and the rest goes on.
+
+    `followed_by` names, by source id, a reader who follows it, where that is not the store's.
+    """
+
+    def mine(source: Source) -> Store:
+        return store.for_reader(followed_by[source.id]) if followed_by else store
+
     jitter = Random(seed)  # noqa: S311  not for secrets
     done: list[Fetched] = []
     feeds = [s for s in sources if s.kind is SourceKind.FEED]
@@ -94,16 +107,16 @@ def fetch(
             progress("Reading sources", len(done), len(sources))
             try:
                 answer, feed = future.result()
-                done.append(_store_feed(store, source, answer, feed, now, jitter))
+                done.append(_store_feed(mine(source), source, answer, feed, now, jitter))
             except AttentionError as error:
-                done.append(_failed(store, source, error, now, jitter))
+                done.append(_failed(mine(source), source, error, now, jitter))
     for source in sources:
         if source.kind is not SourceKind.FEED:
             progress("Reading sources", len(done), len(sources))
             try:
-                done.append(_store_file(store, source, now))
+                done.append(_store_file(mine(source), source, now))
             except AttentionError as error:
-                done.append(_failed(store, source, error, now, jitter))
+                done.append(_failed(mine(source), source, error, now, jitter))
     progress("Reading sources", len(done), len(sources))
     return done
 
@@ -118,11 +131,12 @@ def _workers() -> Iterator[ThreadPoolExecutor]:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def encode(store: Store, encoder: Encoder, progress: Progress) -> int:
-    """Encode every item that has no vector of this model; a kill loses at most the batch in hand."""
+def encode(store: Store, encoder: Encoder, progress: Progress, limit: int | None = None) -> int:
+    """Encode every item that has no vector of this model, or the `limit` newest of them; a kill loses at most the
+    batch in hand."""
     from attention_filter.models.passages import passage
 
-    missing = store.missing_vectors(encoder.id)
+    missing = store.missing_vectors(encoder.id, limit)
     done = 0
 
     def step(finished: int) -> None:

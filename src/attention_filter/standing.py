@@ -167,20 +167,6 @@ def rows_in(standing: Standing, view: View, acted: Collection[int] = ()) -> tupl
     return order, wanted[order]
 
 
-def turn(
-    standing: Standing, view: View, acted: Collection[int] = (), after: int = 0, size: int = 30
-) -> tuple[list[int], int | None]:
-    """A page: at most `size` rows from the place `after` on, and the place of the next page; None when that was all.
-
-    Places count all rows of the standing, so what is read or undone meanwhile moves nothing.
-    """
-    order, wanted = rows_in(standing, view, acted)
-    after = max(after, 0)
-    places = after + np.flatnonzero(wanted[after:])
-    page = places[:size]
-    return order[page].tolist(), int(page[-1]) + 1 if len(places) > size else None
-
-
 def make(now: Reading, variety: float, marks: Marks) -> Standing:
     """Score the reader's whole stream, read or not, and arrange the unread as `listing.stream` would.
 
@@ -301,7 +287,7 @@ def kept(store: Store) -> Standing | None:
         with np.load(io.BytesIO(stored), allow_pickle=False) as file:
             places = json.loads(file["listed"].tobytes())
             listed = tuple(Place(one["item"], tuple(one["story"]), one["moved"], one["held_back"]) for one in places)
-            return Standing(_unpacked(file["head"].tobytes()), listed, **{name: file[name] for name in _ARRAYS})
+            return Standing(unpacked(file["head"].tobytes()), listed, **{name: file[name] for name in _ARRAYS})
     except (KeyError, ValueError, TypeError, BadZipFile):
         return None  # it can be made again
 
@@ -309,7 +295,7 @@ def kept(store: Store) -> Standing | None:
 def kept_head(store: Store) -> Head | None:
     """Which standing is kept, without reading it."""
     stored = store.get_state(HEAD)
-    return _unpacked(stored) if stored else None
+    return unpacked(stored) if stored else None
 
 
 _ARRAYS = tuple(field.name for field in fields(Standing) if field.name not in ("head", "listed"))
@@ -324,6 +310,7 @@ def _packed(head: Head) -> bytes:
     return json.dumps([head.id, seconds(head.at), head.stamp, head.newest]).encode()
 
 
-def _unpacked(data: bytes) -> Head:
+def unpacked(data: bytes) -> Head:
+    """The head as it is kept under HEAD."""
     id_, at, stamp, newest = json.loads(data)
     return Head(id_, moment(at), stamp, newest)

@@ -133,15 +133,20 @@ def _words(reading: Reading, one: Ranked, row: Features, encoder: Encoder | None
     return text, tuple(Word(*word) for word in shares.words)
 
 
+def without(reading: Reading, key: int) -> Reading:
+    """The same moment, had this item not been acted on, or this interest (minus its id) not been stated."""
+    profile = ranking.make_profile(
+        reading.profile.background, reading.profile.history.without(key), reading.profile.scale
+    )
+    known = reading.knowledge.without(-key) if reading.knowledge and key < 0 else reading.knowledge
+    return replace(reading, profile=profile, knowledge=known)
+
+
 def _changes(reading: Reading, item_id: int, carriers: Sequence[Carrier]) -> list[Change]:
     """Where the item would stand without each of the acts and statements that moved it most."""
     out = []
     for carrier in carriers[:COUNTERFACTUALS]:
-        without = ranking.make_profile(
-            reading.profile.background, reading.profile.history.without(carrier.key), reading.profile.scale
-        )
-        known = reading.knowledge.without(-carrier.key) if reading.knowledge and carrier.key < 0 else reading.knowledge
-        other = replace(reading, profile=without, knowledge=known)
+        other = without(reading, carrier.key)
         score = rank_items(other, [item_id])[0].score
         rank, _ = _rank(place(other, Selection()), item_id, score)
         act = "your interest" if carrier.sign is None else f"the {carrier.sign} on"

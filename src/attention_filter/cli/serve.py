@@ -24,6 +24,7 @@ def serve(
 
     import uvicorn
 
+    from attention_filter.server import logs
     from attention_filter.server.app import create_app
 
     wanted = settings().model_copy(update={"db": url_of(ctx)})
@@ -41,4 +42,7 @@ def serve(
     if open_browser:
         webbrowser.open(address)
     config = uvicorn.Config(app, log_config=None, proxy_headers=False, server_header=False, timeout_graceful_shutdown=2)
-    uvicorn.Server(config).run(sockets=[listener])
+    server = uvicorn.Server(config)
+    app.state.live.stopping = lambda: server.should_exit  # or open streams would hold Ctrl-C up
+    logs.configure()
+    server.run(sockets=[listener])

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from importlib.resources import files
 
 from fastapi import FastAPI, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 from fastapi.staticfiles import StaticFiles
+from prometheus_client import CollectorRegistry
 from starlette.exceptions import HTTPException
 
 from attention_filter import __version__
 from attention_filter.errors import AttentionError, StoreError, UsageError
-from attention_filter.server.pages import acts, attention, interests, stream, tray, you
+from attention_filter.server import live, watch
+from attention_filter.server.pages import acts, attention, images, install, interests, item, search, stream, tray, you
 from attention_filter.server.site import Site, render
+from attention_filter.server.work import ask
+from attention_filter.server.worker import WorkerProcess
 from attention_filter.settings import Settings
 from attention_filter.store.store import open_store
 
@@ -27,14 +34,43 @@ def create_app(
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> FastAPI:
     """The whole application on one database. Without `worker` nothing is fetched or ranked in the background."""
-    app = FastAPI(title="Attention Filter", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
-    app.state.site = Site(open_store(settings.db, reader), settings, reader, clock)
+    app = FastAPI(
+        title="Attention Filter",
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        lifespan=_alive,
+    )
+    here = Site(open_store(settings.db, reader), settings, reader, clock)
+    app.state.site = here
+    app.state.live = live.Live(here.store, clock)
+    app.state.worker = WorkerProcess(settings) if worker else None
+    if worker:
+        here.shelf.renew = lambda store: ask(store, "rank", store.reader, clock())
+    app.state.registry = CollectorRegistry()
+    app.state.registry.register(watch.Stored(here.store, clock))
+    app.add_middleware(watch.Watch, registry=app.state.registry)
     app.mount("/static", StaticFiles(directory=str(files(__package__) / "static")), name="static")
-    for page in (stream, acts, tray, interests, attention, you):
+    for page in (stream, acts, item, search, images, install, live, watch, tray, interests, attention, you):
         app.include_router(page.router)
     app.exception_handler(AttentionError)(_failed)
     app.exception_handler(HTTPException)(_refused)
     return app
+
+
+@asynccontextmanager
+async def _alive(app: FastAPI) -> AsyncIterator[None]:
+    """While the application runs, so do its worker and the look-out for news."""
+    if app.state.worker is not None:
+        app.state.worker.start()
+    looking = asyncio.create_task(app.state.live.run())
+    try:
+        yield
+    finally:
+        looking.cancel()
+        if app.state.worker is not None:
+            await run_in_threadpool(app.state.worker.stop)
 
 
 async def _failed(request: Request, error: Exception) -> Response:

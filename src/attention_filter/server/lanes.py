@@ -87,6 +87,8 @@ class Done:
 
     def has(self, sign: str) -> bool:
         """Whether pressing this button would take something back."""
+        if sign == Sign.READ:
+            return self.acted
         return self.saved if sign == Sign.SAVE else self.opinion == sign
 
 
@@ -166,11 +168,6 @@ class Lists:
             if kept:
                 self._kept.move_to_end((reader, name))
             return kept
-
-
-def standing_of(mine: Filter) -> Standing:
-    """The reader's ranking as it was last kept; ranked now when there is none."""
-    return standings.kept(mine.store) or standings.refresh(mine.store, mine.settings, mine.clock())
 
 
 def listed(mine: Filter, standing: Standing, choice: Choice) -> list[int]:

@@ -14,10 +14,12 @@ from fastapi import Depends, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
+from attention_filter import standing
 from attention_filter.app import Filter
 from attention_filter.server.access import Visitor, visitor
-from attention_filter.server.language import Language, language, languages, wanted_by
 from attention_filter.server.lanes import Lists
+from attention_filter.server.language import Language, language, languages, wanted_by
+from attention_filter.server.shelf import Shelf
 from attention_filter.settings import Settings
 from attention_filter.store.store import Store
 
@@ -73,6 +75,7 @@ class Site:
         self.settings = settings
         self.reader = reader
         self.clock = clock
+        self.shelf = Shelf(settings, clock, lambda store: standing.refresh(store, settings, clock()))
         self.lists = Lists()
         self._loading = Lock()
         self.templates = Environment(

@@ -37,6 +37,8 @@ UNDID = {
     Sign.DISLIKE: "No longer disliked: “{title}”",
     Sign.SAVE: "No longer saved: “{title}”",
     Sign.HIDE: "No longer hidden: “{title}”",
+    Sign.READ: "No longer read: “{title}”",
+    Sign.SKIP: "No longer skipped: “{title}”",
 }
 CARRIED = {
     Sign.LIKE: "you liked “{title}”",
@@ -77,7 +79,11 @@ def without(t: Say, one: Carrier) -> str:
 
 def rule(t: Say, one: Rule) -> str:
     """A rule in words: "Pin: words rust, author “Ann”"."""
-    what = {RuleAction.PIN: t("Pin"), RuleAction.BLOCK: t("Block"), RuleAction.BOOST: t("Weigh {n}", n=f"{one.boost:+g}")}
+    what = {
+        RuleAction.PIN: t("Pin"),
+        RuleAction.BLOCK: t("Block"),
+        RuleAction.BOOST: t("Weigh {n}", n=f"{one.boost:+g}"),
+    }
     parts = [t("the words {words}", words=", ".join(one.words))] if one.words else []
     parts += [t("the pattern {pattern}", pattern=one.pattern)] if one.pattern else []
     parts += [t("the source “{name}”", name=one.source)] if one.source else []
@@ -91,4 +97,8 @@ def rule(t: Say, one: Rule) -> str:
 def moved(t: Say, said: str) -> str:
     """What a quota did to an item; `said` is the list's own "held back: …" or "lifted: …"."""
     action, _, quota = said.partition(": ")
-    return t("Held back by your quota: {quota}", quota=quota) if action == "held back" else t("Lifted by your quota: {quota}", quota=quota)
+    return (
+        t("Held back by your quota: {quota}", quota=quota)
+        if action == "held back"
+        else t("Lifted by your quota: {quota}", quota=quota)
+    )

@@ -109,7 +109,6 @@ def effective_acts(connection: sa.Connection, reader: int) -> dict[int, Sign]:
 def marks(connection: sa.Connection, reader: int, states: Sequence[str]) -> Marks:
     """The marks of a ranking made now; `states` name the reader's states that it depends on."""
     act = connection.scalar(sa.select(sa.func.max(acts.c.id)).where(acts.c.reader == reader)) or 0
-    newest = connection.scalar(sa.select(sa.func.max(items.c.id))) or 0
     size = sa.func.length(state.c.data)
     small = sa.case((size < SMALL, state.c.data))
     queries = (
@@ -126,7 +125,12 @@ def marks(connection: sa.Connection, reader: int, states: Sequence[str]) -> Mark
     )
     told = [[tuple(row) for row in connection.execute(query)] for query in queries]
     limit = readers.age_limit(connection, reader)
-    return Marks(act, newest, blake2b(repr((told, limit)).encode(), digest_size=12).hexdigest())
+    return Marks(act, newest(connection), blake2b(repr((told, limit)).encode(), digest_size=12).hexdigest())
+
+
+def newest(connection: sa.Connection) -> int:
+    """The largest id of any item; 0 when there is none."""
+    return connection.scalar(sa.select(sa.func.max(items.c.id))) or 0
 
 
 def newer(connection: sa.Connection, reader: int, than: int) -> int:

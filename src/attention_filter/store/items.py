@@ -99,6 +99,11 @@ def count(connection: sa.Connection, reader: int) -> int:
     return connection.scalars(sa.select(sa.func.count()).select_from(items).where(visible(reader))).one()
 
 
+def total(connection: sa.Connection) -> int:
+    """How many items there are for all readers together."""
+    return connection.scalars(sa.select(sa.func.count()).select_from(items)).one()
+
+
 def chunks(sequence: Iterable[T], size: int) -> Iterator[list[T]]:
     """Lists of `size`, the last one shorter.
 

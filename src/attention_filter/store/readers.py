@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from math import isfinite
@@ -156,6 +156,13 @@ def remove_rule(connection: sa.Connection, reader: int, id_: int) -> None:
 
 def get_state(connection: sa.Connection, reader: int, name: str) -> bytes | None:
     return connection.scalar(sa.select(state.c.data).where(state.c.reader == reader, state.c.name == name))
+
+
+def states_of(connection: sa.Connection, name: str, of: Iterable[str]) -> dict[str, bytes]:
+    """{reader: their state of this name}, for each of the readers who has one."""
+    wanted = sa.select(readers.c.name, state.c.data).join(state, state.c.reader == readers.c.id)
+    rows = connection.execute(wanted.where(state.c.name == name, readers.c.name.in_(list(of))))
+    return {reader: data for reader, data in rows}
 
 
 def put_state(connection: sa.Connection, reader: int, name: str, data: bytes) -> None:

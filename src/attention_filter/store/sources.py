@@ -13,6 +13,7 @@ from attention_filter.errors import UsageError
 from attention_filter.store.schema import (
     items,
     moment_or_none,
+    readers,
     seconds,
     seconds_or_none,
     sources,
@@ -69,6 +70,31 @@ def due(connection: sa.Connection, reader: int, now: datetime) -> list[Source]:
         (s for s in all_of(connection, reader) if not s.muted and (s.next_try is None or s.next_try <= now)),
         key=lambda s: (s.next_try is not None, s.next_try, s.id),
     )
+
+
+def due_everywhere(connection: sa.Connection, now: datetime) -> list[tuple[str, int]]:
+    """(name of a reader who follows it, id) of each source that is due for anybody, the longest waiting first."""
+    wanted = (
+        sa.select(sa.func.min(readers.c.name), sources.c.id)
+        .join_from(sources, subscriptions)
+        .join(readers, readers.c.id == subscriptions.c.reader)
+        .where(~subscriptions.c.muted, ~sources.c.gone)
+        .where(sa.or_(sources.c.next_try.is_(None), sources.c.next_try <= seconds(now)))
+        .group_by(sources.c.id)
+        .order_by(sources.c.next_try.is_not(None), sources.c.next_try, sources.c.id)
+    )
+    return [(name, id_) for name, id_ in connection.execute(wanted)]
+
+
+def followers(connection: sa.Connection, ids: Sequence[int]) -> list[str]:
+    """The names of all who follow one of the sources."""
+    mine = sa.select(subscriptions.c.reader).where(subscriptions.c.source.in_(ids))
+    return list(connection.scalars(sa.select(readers.c.name).where(readers.c.id.in_(mine)).order_by(readers.c.name)))
+
+
+def last_fetch(connection: sa.Connection) -> datetime | None:
+    """When any source was last asked."""
+    return moment_or_none(connection.scalar(sa.select(sa.func.max(sources.c.last_fetched))))
 
 
 def unsubscribe(connection: sa.Connection, reader: int, id_: int) -> None:

@@ -142,6 +142,16 @@ class Store:
         with self._read() as (connection, reader):
             return sources.due(connection, reader, now)
 
+    def due_everywhere(self, now: datetime) -> list[tuple[str, int]]:
+        """(name of a reader who follows it, id) of each source that is due for any reader, each source once."""
+        with self._read() as (connection, _):
+            return sources.due_everywhere(connection, now)
+
+    def followers(self, ids: Sequence[int]) -> list[str]:
+        """The names of all readers who follow one of the sources."""
+        with self._read() as (connection, _):
+            return sources.followers(connection, ids)
+
     def record_success(
         self,
         id_: int,
@@ -256,6 +266,11 @@ class Store:
         """What a ranking made now depends on; cheap. `states` name the states that it depends on."""
         with self._read() as (connection, reader):
             return glances.marks(connection, reader, states)
+
+    def newest_item(self) -> int:
+        """The largest id of any reader's items; 0 when there is none."""
+        with self._read() as (connection, _):
+            return glances.newest(connection)
 
     def newer(self, than: int) -> int:
         """How many items of the reader's sources have an id above `than`."""
@@ -399,6 +414,11 @@ class Store:
         with self._write() as (connection, reader):
             readers.put_state(connection, reader, name, data)
 
+    def states_of(self, name: str, names: Iterable[str]) -> dict[str, bytes]:
+        """{reader: their state of this name}, for each of the readers who has one."""
+        with self._read() as (connection, _):
+            return readers.states_of(connection, name, names)
+
     def put_states(self, named: Mapping[str, bytes]) -> None:
         """Keep several at once: all or none."""
         with self._write() as (connection, reader):
@@ -416,6 +436,16 @@ class Store:
         """The names of all readers who have stored something."""
         with self._read() as (connection, _):
             return readers.names(connection)
+
+    def total_items(self) -> int:
+        """How many items are stored for all readers together."""
+        with self._read() as (connection, _):
+            return items.total(connection)
+
+    def last_fetch(self) -> datetime | None:
+        """When any source was last asked; None before the first time."""
+        with self._read() as (connection, _):
+            return sources.last_fetch(connection)
 
     def backup(self, path: Path) -> None:
         """Write a consistent copy while the database is in use; whole or not at all."""

@@ -10,7 +10,7 @@ from fastapi.responses import RedirectResponse, Response
 from attention_filter.app import Filter
 from attention_filter.errors import UsageError
 from attention_filter.server import lanes, wording
-from attention_filter.server.site import Mine, back, is_fragment, preferences, render, spoken
+from attention_filter.server.site import Mine, back, is_fragment, preferences, render, site, spoken
 from attention_filter.types import Feedback, Sign
 
 router = APIRouter()
@@ -24,7 +24,8 @@ def act(request: Request, mine: Mine, item: int, sign: Annotated[Sign, Form()]) 
     done = lanes.done_with(mine.store.acts_on([item])).get(item, lanes.Done())
     if done.has(sign):
         # Of the opinions all go, so that taking back a like never uncovers a dislike from before.
-        group = lanes.OPINIONS if sign in lanes.OPINIONS else (sign,)
+        groups = (lanes.OPINIONS, (Sign.READ, Sign.SKIP), (Sign.SAVE,))
+        group = next(one for one in groups if sign in one)
         mine.take_back([one.id for one in mine.store.acts_on([item]) if one.sign in group])
         again = {"undo_at": f"/item/{item}/act", "undo_with": {"sign": sign}}
         return _answer(request, mine, [item], wording.UNDID[sign], {"title": title}, again)
@@ -39,7 +40,7 @@ def mark(request: Request, mine: Mine, ids: Annotated[str, Form(max_length=40_00
     Those of an item that something was done with count as read: they tell what it told.
     """
     wanted = _numbers(ids)
-    standing = lanes.standing_of(mine)
+    standing = site(request).shelf.look(mine.store)
     stories = {lead: standing.place_of[lead].story for lead in wanted if lead in standing.place_of}
     others = [one for story in stories.values() for one in story]
     done = lanes.done_with(mine.store.acts_on([*wanted, *others]))

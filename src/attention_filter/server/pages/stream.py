@@ -28,7 +28,7 @@ def saved(request: Request, mine: Mine) -> HTMLResponse:
 def _show(request: Request, mine: Filter, lane: str, usual_order: str) -> HTMLResponse:
     asked = request.query_params
     choice = lanes.choice_of(asked, lane, usual_order)
-    standing = lanes.standing_of(mine)
+    standing = site(request).shelf.look(mine.store)
     lists, reader = site(request).lists, mine.store.reader
     kept = lists.find(reader, asked.get("list", ""))
     if kept is None or kept.choice != choice:
@@ -39,6 +39,11 @@ def _show(request: Request, mine: Filter, lane: str, usual_order: str) -> HTMLRe
     def where(wanted: lanes.Choice, **more: object) -> str:
         return lanes.address(wanted, usual_order, **more)
 
+    def only(**facet: object) -> str:
+        """The same lane, narrowed to one thing."""
+        free = replace(choice, source=None, folder=None, interest=None, lang=None)
+        return where(replace(free, **facet))  # type: ignore[arg-type]
+
     rows = {
         "kept": kept,
         "choice": choice,
@@ -47,6 +52,7 @@ def _show(request: Request, mine: Filter, lane: str, usual_order: str) -> HTMLRe
         "end": end,
         "left": len(kept.ids) - end,
         "where": where,
+        "only": only,
         "with_": replace,
         "wording": wording,
     }
@@ -57,6 +63,7 @@ def _show(request: Request, mine: Filter, lane: str, usual_order: str) -> HTMLRe
         "stream.html",
         **rows,
         start=start,
+        standing=standing.head.id,
         lanes=_lanes(mine, standing, choice),
         facets=lanes.facets(mine, standing, choice),
         unread=_unread(mine, standing),

@@ -9,8 +9,9 @@ from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from attention_filter.app import Filter
-from attention_filter.server import lanes, wording
-from attention_filter.server.site import Mine, is_fragment, render
+from attention_filter.server import wording
+from attention_filter.server.site import Mine, is_fragment, render, site
+from attention_filter.standing import Standing
 from attention_filter.types import Ranked, Sign
 
 router = APIRouter()
@@ -32,7 +33,7 @@ def tray(
     acts: Annotated[str, Query(max_length=40_000)] = "",
 ) -> HTMLResponse:
     """`acts` are those that brought items back a moment ago, to be undone."""
-    ids, total = _away(mine, q)
+    ids, total = _away(mine, site(request).shelf.look(mine.store), q)
     page = ids[start : start + SIZE]
     rows = {"rows": _ranked(mine, page), "q": q, "end": start + len(page), "left": len(ids) - start - len(page)}
     if is_fragment(request) and start:
@@ -112,9 +113,8 @@ def answer(
     return RedirectResponse("/tray/audit", 303)
 
 
-def _away(mine: Filter, query: str) -> tuple[list[int], int]:
+def _away(mine: Filter, standing: Standing, query: str) -> tuple[list[int], int]:
     """Ids of the tray that match, the closest call first and what a rule blocks last; and how many lie there in all."""
-    standing = lanes.standing_of(mine)
     away = standing.away.copy()
     away[standing.rows_of(list(mine.store.acts()))] = False
     total = int(away.sum())

@@ -1,0 +1,148 @@
+"""What the server does by itself: the kinds of jobs, each a function of a `Work`.
+
+    fetch ──new items──► understand (encode, learn what is usual) ──► rank ──many new acts──► reconsider
+
+A job only says what is to be done; what there is to do is read from the store when it runs. So running one twice, or
+half and then again after a kill, ends in the same state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from attention_filter import learned, standing
+from attention_filter.app import Filter
+from attention_filter.errors import UsageError
+from attention_filter.settings import Settings
+from attention_filter.store.items import chunks
+from attention_filter.store.jobs import Job
+from attention_filter.store.store import Store
+
+if TYPE_CHECKING:
+    from attention_filter.models.encoder import Encoder
+
+AT_ONCE = 16  # sources fetched before what they brought is handed on
+FIRST = 512  # items encoded before a first ranking is made, while the rest is still being read
+SOON = timedelta(seconds=0.7)  # acts that follow one another are ranked together
+AHEAD = timedelta(minutes=10)  # new items are ranked for somebody who is not looking
+MODEL_SETTING = "model setting"  # the state that says which model a reader's items were last encoded for
+
+
+@dataclass(frozen=True)
+class Work:
+    """A job and all it may use. `progress` says how far it is, and ends the job when the worker is to stop."""
+
+    job: Job
+    store: Store
+    settings: Settings
+    clock: Callable[[], datetime]
+    encoder: Callable[[], Encoder]
+    progress: Callable[[str, int, int], None]
+
+    def filter(self) -> Filter:
+        """The filter of the job's reader."""
+        if self.job.reader is None:
+            raise UsageError(f"job {self.job.id}: {self.job.kind} is done for one reader")
+        return Filter(self.store.for_reader(self.job.reader), self.settings, self.clock, self.encoder)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How one kind of job is done. Jobs of one lane wait for one another, those of different lanes do not."""
+
+    run: Callable[[Work], None]
+    lane: str
+
+
+def ask(store: Store, kind: str, reader: str | None, now: datetime, after: timedelta = timedelta(0)) -> int:
+    """Have this done for the reader (None: for everybody), once, in the background; returns the job's id."""
+    return store.jobs.enqueue(kind, now, reader=reader, key=f"{kind} {reader or ''}", run_at=now + after)
+
+
+def fetch(work: Work) -> None:
+    """Read each source that is due, once for all who follow it; for a reader, all of theirs that are not muted."""
+    from attention_filter import intake
+
+    now, reader = work.clock(), work.job.reader
+    if reader is not None:
+        due = [(reader, source.id) for source in work.store.for_reader(reader).sources() if not source.muted]
+    else:
+        due = work.store.due_everywhere(now)
+    for start, part in enumerate(chunks(due, AT_ONCE)):
+        before = start * AT_ONCE
+        sources = [work.store.for_reader(name).source(id_) for name, id_ in part]
+        followed_by = {id_: name for name, id_ in part}
+
+        def step(what: str, done: int, total: int, before: int = before) -> None:
+            work.progress(what, before + done, len(due))
+
+        seed = int(now.timestamp()) + before
+        read = intake.fetch(work.store, work.settings, sources, now, step, seed, followed_by)
+        changed = [one.source.id for one in read if one.new or one.changed]
+        for name in work.store.followers(changed):
+            ask(work.store, "understand", name, work.clock())
+
+
+def understand(work: Work) -> None:
+    """Encode what is new for the reader, learn what is usual, and have it ranked."""
+    mine = work.filter()
+    if not learned.model_of(mine.store):
+        mine.understand(progress=work.progress, changed=True, limit=FIRST)
+        ask(work.store, "rank", work.job.reader, work.clock())
+    mine.understand(progress=work.progress, changed=True)
+    mine.store.put_state(MODEL_SETTING, work.settings.model.encode())
+    ask(work.store, "rank", work.job.reader, work.clock(), AHEAD)
+
+
+def rank(work: Work) -> None:
+    """Make the reader's standing anew, unless it is what it would be."""
+    mine, now = work.filter().store, work.clock()
+    if not standing.is_stale(mine, work.settings, standing.kept_head(mine), now):
+        return
+    work.progress("Ranking", 0, 1)
+    standing.refresh(mine, work.settings, now)
+    if learned.is_due(mine):
+        ask(work.store, "reconsider", work.job.reader, work.clock())
+
+
+def reconsider(work: Work) -> None:
+    """Does a simple ranking know the reader better by now, or the filter again?"""
+    from attention_filter import insight, reading
+
+    mine, now = work.filter().store, work.clock()
+    if learned.is_due(mine):
+        insight.reconsider(reading.open_reading(mine, work.settings, now), work.progress)
+        ask(work.store, "rank", work.job.reader, now)
+
+
+def measure(work: Work) -> None:
+    """How well does the filter know the reader? That may change who orders the stream."""
+    work.filter().know_me(progress=work.progress)
+    ask(work.store, "rank", work.job.reader, work.clock())
+
+
+KINDS: Mapping[str, Kind] = {
+    "fetch": Kind(fetch, "network"),
+    "understand": Kind(understand, "learning"),
+    "reconsider": Kind(reconsider, "learning"),
+    "measure": Kind(measure, "learning"),
+    "rank": Kind(rank, "ranking"),
+}
+
+
+def plan(store: Store, settings: Settings, now: datetime) -> None:
+    """Ask for what is due by the clock: sources to fetch."""
+    if store.due_everywhere(now):
+        ask(store, "fetch", None, now)
+
+
+def plan_at_start(store: Store, settings: Settings, now: datetime) -> None:
+    """Ask for what was left when the last process ended: items not yet encoded, or a model that was changed since."""
+    for name in store.readers():
+        mine = store.for_reader(name)
+        other = (mine.get_state(MODEL_SETTING) or b"").decode() != settings.model
+        if mine.missing_vectors("" if other else learned.model_of(mine), limit=1):
+            ask(store, "understand", name, now)
