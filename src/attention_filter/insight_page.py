@@ -79,6 +79,7 @@ def _terms(one: Insight) -> list[dict[str, object]]:
     largest = max((abs(term.adds.mean) + term.adds.error for term in one.terms), default=0.0) or 1.0
     return [
         {
+            "term": term.name,
             "name": LABELS.get(term.name, term.name),
             "left": round(50 + 50 * min(term.adds.mean, 0) / largest, 1),
             "width": round(50 * abs(term.adds.mean) / largest, 1),

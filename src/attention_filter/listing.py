@@ -187,9 +187,7 @@ def moved(before: Order, after: Order, without: Sequence[int] = ()) -> Moved:
     old, new = (one.shown[~np.isin(one.shown, without)].tolist() for one in (before, after))
     place_before = {item: number + 1 for number, item in enumerate(old)}
     rose = [
-        (item, place_before.get(item), number + 1)
-        for number, item in enumerate(new[:TOP])
-        if item not in old[:TOP]
+        (item, place_before.get(item), number + 1) for number, item in enumerate(new[:TOP]) if item not in old[:TOP]
     ]
     out = np.isin(before.away, new).sum()
     into = np.isin(after.away, old).sum()

@@ -82,7 +82,9 @@ def as_csv(mine: Mine, of: Which = "stream") -> Response:
 
 @router.get("/interests/attention.json")
 def as_json(mine: Mine, of: Which = "stream") -> Response:
-    return _file(json.dumps(document(mine, mine.picture(of, MOST)), ensure_ascii=False), "application/json", "attention.json")
+    return _file(
+        json.dumps(document(mine, mine.picture(of, MOST)), ensure_ascii=False), "application/json", "attention.json"
+    )
 
 
 def document(mine: Filter, found: Picture) -> dict[str, object]:

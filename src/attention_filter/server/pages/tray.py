@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from fastapi import APIRouter, Form, Query, Request
@@ -35,7 +35,12 @@ def tray(
     """`acts` are those that brought items back a moment ago, to be undone."""
     ids, total = _away(mine, site(request).shelf.look(mine.store), q)
     page = ids[start : start + SIZE]
-    rows = {"rows": _ranked(mine, page), "q": q, "end": start + len(page), "left": len(ids) - start - len(page)}
+    rows: dict[str, Any] = {
+        "rows": _ranked(mine, page),
+        "q": q,
+        "end": start + len(page),
+        "left": len(ids) - start - len(page),
+    }
     if is_fragment(request) and start:
         return render(request, "_tray_rows.html", wording=wording, **rows)
     undo = ",".join(one for one in acts.split(",") if one.isdecimal())

@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from attention_filter.server import wording
 from attention_filter.server.site import Me, Mine, is_fragment, render, site
 from attention_filter.server.work import ask
 from attention_filter.store.jobs import Job, State
@@ -41,6 +42,7 @@ def you(request: Request, mine: Mine, who: Me) -> HTMLResponse:
         drawn=drawing(known[0]) if known else None,
         liked=liked,
         fewest=FEWEST,
+        terms=wording.TERMS,
     )
     if is_fragment(request):  # it is done: show the whole page anew
         response.headers["HX-Refresh"] = "true"
