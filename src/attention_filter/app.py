@@ -255,7 +255,7 @@ class Filter:
     # Feedback
 
     def act(self, ids: Sequence[int], sign: Sign, at: datetime | None = None) -> list[Feedback]:
-        """Record what the reader did now (or `at`, to join acts of that moment); with a wrong id nothing is recorded."""
+        """Record what the reader did now, or `at`, to join acts of that moment; with a wrong id nothing is recorded."""
         done = self.store.add_acts(ids, sign, at or self.clock())
         if not learned.has_scale(self.store):
             learned.freeze_scale(self.store, self.clock())

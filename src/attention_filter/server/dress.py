@@ -1,4 +1,4 @@
-"""An item's text made ready to be read: sanitised once more, its words marked by what they carried, pictures guarded."""
+"""An item's text made ready to be read: sanitised once more, its words marked by what they carried."""
 
 from __future__ import annotations
 

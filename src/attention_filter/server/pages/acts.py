@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
@@ -27,7 +27,7 @@ def act(request: Request, mine: Mine, item: int, sign: Annotated[Sign, Form()]) 
         groups = (lanes.OPINIONS, (Sign.READ, Sign.SKIP), (Sign.SAVE,))
         group = next(one for one in groups if sign in one)
         mine.take_back([one.id for one in mine.store.acts_on([item]) if one.sign in group])
-        again = {"undo_at": f"/item/{item}/act", "undo_with": {"sign": sign}}
+        again: dict[str, Any] = {"undo_at": f"/item/{item}/act", "undo_with": {"sign": sign}}
         return _answer(request, mine, [item], wording.UNDID[sign], {"title": title}, again)
     (added,) = mine.act([item], sign)
     return _answer(request, mine, [item], wording.DID[sign], {"title": title}, _undo([added]))
@@ -64,14 +64,18 @@ def undo(request: Request, mine: Mine, acts: Annotated[str, Form(max_length=40_0
     return _answer(request, mine, items, said, {"n": len(taken)}, {})
 
 
-def _undo(acts: list[Feedback]) -> dict[str, object]:
+def _undo(acts: list[Feedback]) -> dict[str, Any]:
     return {"undo_at": "/undo", "undo_with": {"acts": ",".join(str(one.id) for one in acts)}} if acts else {}
 
 
 def _answer(
-    request: Request, mine: Filter, items: list[int], said: str, values: dict[str, object], undo: dict[str, object]
+    request: Request, mine: Filter, items: list[int], said: str, values: dict[str, Any], undo: dict[str, Any]
 ) -> Response:
-    """The buttons of these items as they are now and a toast; without htmx, back to where the form was."""
+    """The buttons of these items as they are now and a toast; without htmx, back to where the form was.
+
+    Ranking anew is asked for at once, so that the page can offer it.
+    """
+    site(request).shelf.look(mine.store)
     if not is_fragment(request):
         where = back(request, "/").headers["location"]
         return RedirectResponse(f"{where}#item-{items[0]}" if len(items) == 1 else where, 303)

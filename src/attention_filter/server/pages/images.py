@@ -16,7 +16,7 @@ from attention_filter.server.site import Mine, site
 from attention_filter.settings import Settings
 
 router = APIRouter()
-SECRET = "image secret"  # the name of the state it is kept in
+STATE = "image key"  # the name of the state that the reader's key is kept in
 MAX_BYTES = 5_000_000
 SECONDS = 10.0
 AT_ONCE = anyio.CapacityLimiter(4)  # threads of their own: slow picture servers never hold up a page
@@ -51,8 +51,8 @@ def _fetch(url: str, settings: Settings) -> bytes:
 
 def _secret(mine: Filter) -> bytes:
     """The reader's own key, made when it is first needed."""
-    kept = mine.store.get_state(SECRET)
+    kept = mine.store.get_state(STATE)
     if kept is None:
         kept = secrets.token_bytes(32)
-        mine.store.put_state(SECRET, kept)
+        mine.store.put_state(STATE, kept)
     return kept

@@ -1,4 +1,4 @@
-"""The page as an app: its manifest, its service worker, what it shows without a network; sharing and bookmarking to it."""
+"""The page as an app: manifest, service worker, what it shows without a network, sharing and bookmarking to it."""
 
 from __future__ import annotations
 

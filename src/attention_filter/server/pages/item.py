@@ -16,7 +16,7 @@ from attention_filter.server.dress import along, classes, dress, dress_plain, pi
 from attention_filter.server.language import Language
 from attention_filter.server.pages import images
 from attention_filter.server.site import Mine, back, is_fragment, preferences, render, site, spoken
-from attention_filter.types import Item, Rule, RuleAction, Sign
+from attention_filter.types import Item, Reason, Rule, RuleAction, Sign
 from attention_filter.why import Explanation, adding_up
 
 router = APIRouter()
@@ -59,7 +59,12 @@ def _page(
     entry = item.entry
     kept = site(request).lists.find(mine.store.reader, request.query_params.get("list", ""))
     before, after = kept.beside(item.id) if kept else (None, None)
-    wanted = preferences(mine.store).images or request.query_params.get("images") == "1"
+    wishes = preferences(mine.store)
+    home = "/"
+    if kept and item.id in kept.ids:
+        upto, usual = kept.ids.index(item.id) + 1, "time" if kept.choice.lane == "saved" else wishes.order
+        home = f"{lanes.address(kept.choice, usual, list=kept.name, upto=upto)}#item-{item.id}"
+    wanted = wishes.images or request.query_params.get("images") == "1"
     title_marks, marks = _marks(item, explained) if explained else ([], [])
     picture = (lambda url: images.address(mine, url)) if wanted else None
     body = dress(entry.html, marks=marks, text=entry.text, picture=picture) if entry.html else ""
@@ -71,6 +76,7 @@ def _page(
         "plain": "" if body else dress_plain(entry.text, marks),
         "pictures": 0 if wanted else pictures_in(entry.html),
         "list": kept.name if kept else "",
+        "home": home,
         "before": before,
         "after": after,
         "liked": mine.store.liked(item.source, entry.authors),
@@ -91,7 +97,7 @@ def _marks(item: Item, explained: Explanation) -> tuple[list[str], list[str]]:
 def _why(mine: Filter, item: Item, one: Explanation, lang: Language) -> dict[str, Any]:
     """The sums of the panel, each rounded so that what is shown adds up."""
     score = one.ranked.score
-    reasons = [(wording.term(lang.say, r.term), r.value, r.detail if _is_name(r.term) else "") for r in one.ranked.reasons]
+    reasons = [(wording.term(lang.say, r.term), r.value, _about(r, one.ranked.interest)) for r in one.ranked.reasons]
     shown, others = one.carriers[:SHOWN_CARRIERS], one.carriers[SHOWN_CARRIERS:]
     carried = [(wording.carrier(lang.say, c), c.value, f"/item/{c.key}" if c.key > 0 else "/interests") for c in shown]
     if others:
@@ -128,9 +134,10 @@ def _strongest(one: Explanation) -> list[tuple[str, float]]:
     return sorted(worded, key=lambda pair: -abs(pair[1]))[:SHOWN_WORDS]
 
 
-def _is_name(term: str) -> bool:
-    """Whether a reason's detail is somebody's own words (a title, an interest), not ours."""
-    return term not in ("knowledge", "rules", "fallback")
+def _about(reason: Reason, interest: str | None) -> str:
+    """What carried a reason, when that is a title or an interest in the reader's own words, and not said above."""
+    named = reason.term not in ("knowledge", "rules", "fallback") and reason.detail != interest
+    return reason.detail if named else ""
 
 
 # More or less like this
@@ -152,9 +159,9 @@ def wish(
     amount = MORE if how == "more" else LESS
     if what == "interest" and how == "add":
         before = {one.text for one in mine.interests()}
-        interest = mine.add_interest(value)
-        undo = {"interest": interest.id} if interest.text not in before else {}
-        return _wished(request, mine, "Added the interest “{name}”", interest.text, undo)
+        added = mine.add_interest(value)
+        undo = {"interest": added.id} if added.text not in before else {}
+        return _wished(request, mine, "Added the interest “{name}”", added.text, undo)
     if what == "interest":
         interest = next((one for one in mine.interests() if str(one.id) == value), None)
         if interest is None:
@@ -164,7 +171,9 @@ def wish(
         return _wished(request, mine, said, interest.text, {"interest": interest.id, "weight": interest.weight})
     if what == "source" and how == "mute":
         mine.store.set_muted(found.source, True)
-        return _wished(request, mine, "“{name}” is muted: nothing more is fetched", found.source_title, {"source": found.source})
+        return _wished(
+            request, mine, "“{name}” is muted: nothing more is fetched", found.source_title, {"source": found.source}
+        )
     name = {"source": found.source_title, "author": value, "word": value}[what].strip()
     made = mine.add_rule(
         Rule(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -12,7 +13,8 @@ from fastapi.responses import HTMLResponse
 from attention_filter.app import Filter
 from attention_filter.errors import UsageError
 from attention_filter.server import lanes
-from attention_filter.server.site import Mine, render
+from attention_filter.server.site import Mine, render, site
+from attention_filter.standing import Standing
 from attention_filter.store.search import Hit
 
 router = APIRouter()
@@ -57,11 +59,11 @@ def search(
     problem, found = "", list[Found]()
     if q.strip():
         try:
-            found = _placed(mine, mine.search(q[:500], MOST))
+            found = _placed(mine, site(request).shelf.latest(mine.store), mine.search(q[:500], MOST))
         except UsageError:
             problem = q
     chosen = {"where": where, "source": source, "lang": lang}
-    tests = {
+    tests: dict[str, Callable[[Found], str]] = {
         "where": lambda one: one.place,
         "source": lambda one: str(one.hit.item.source),
         "lang": lambda one: one.hit.item.entry.lang,
@@ -96,10 +98,10 @@ def search(
     )
 
 
-def _placed(mine: Filter, hits: list[Hit]) -> list[Found]:
+def _placed(mine: Filter, standing: Standing, hits: list[Hit]) -> list[Found]:
     """Each hit with where it lies: what was done with it counts first, then the line."""
     ids = [hit.item.id for hit in hits]
-    done, standing = lanes.done_with(mine.store.acts_on(ids)), lanes.standing_of(mine)
+    done = lanes.done_with(mine.store.acts_on(ids))
     row_of = {int(standing.ids[row]): int(row) for row in standing.rows_of(ids)}
 
     def place(id_: int) -> str:

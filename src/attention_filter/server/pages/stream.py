@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 from attention_filter.app import Filter
 from attention_filter.server import lanes, wording
+from attention_filter.server.desk import facets, lines, listed, make_desk
 from attention_filter.server.site import Mine, is_fragment, preferences, render, site
 
 router = APIRouter()
@@ -28,11 +29,11 @@ def saved(request: Request, mine: Mine) -> HTMLResponse:
 def _show(request: Request, mine: Filter, lane: str, usual_order: str) -> HTMLResponse:
     asked = request.query_params
     choice = lanes.choice_of(asked, lane, usual_order)
-    standing = site(request).shelf.look(mine.store)
+    desk = make_desk(mine.store, site(request).shelf.look(mine.store))
     lists, reader = site(request).lists, mine.store.reader
     kept = lists.find(reader, asked.get("list", ""))
     if kept is None or kept.choice != choice:
-        kept = lists.keep(reader, choice, lanes.listed(mine, standing, choice))
+        kept = lists.keep(reader, choice, desk.standing.head.id, listed(desk, choice))
     start = min(_number(asked.get("start")), len(kept.ids))
     end = min(max(start + lanes.SIZE, min(_number(asked.get("upto")), lanes.MOST)), len(kept.ids))
 
@@ -41,44 +42,33 @@ def _show(request: Request, mine: Filter, lane: str, usual_order: str) -> HTMLRe
 
     def only(**facet: object) -> str:
         """The same lane, narrowed to one thing."""
-        free = replace(choice, source=None, folder=None, interest=None, lang=None)
-        return where(replace(free, **facet))  # type: ignore[arg-type]
+        free = {"source": None, "folder": None, "interest": None, "lang": None}
+        return where(choice.but(**free | facet))
 
-    rows = {
+    rows: dict[str, Any] = {
         "kept": kept,
         "choice": choice,
-        "lines": lanes.lines(mine, standing, kept.ids[start:end]),
+        "lines": lines(desk, kept.ids[start:end]),
         "above": [*kept.ids[:end]],
         "end": end,
         "left": len(kept.ids) - end,
         "where": where,
         "only": only,
-        "with_": replace,
         "wording": wording,
     }
     if is_fragment(request) and start:
         return render(request, "_rows.html", **rows)
+    both = [choice.but(lane=one) for one in ("you", "rest")]
     return render(
         request,
         "stream.html",
         **rows,
         start=start,
-        standing=standing.head.id,
-        lanes=_lanes(mine, standing, choice),
-        facets=lanes.facets(mine, standing, choice),
-        unread=_unread(mine, standing),
-        followed=bool(mine.store.sources()),
+        lanes=[(one, len(listed(desk, one))) for one in both] if lane == "you" else [],
+        facets=facets(desk, choice),
+        unread=len(listed(desk, lanes.Choice())),
+        followed=bool(desk.sources),
     )
-
-
-def _lanes(mine: Filter, standing: lanes.Standing, choice: lanes.Choice) -> list[tuple[lanes.Choice, int]]:
-    """The two lanes and how many items lie in each."""
-    both = [replace(choice, lane=lane) for lane in ("you", "rest")]
-    return [(one, len(lanes.listed(mine, standing, one))) for one in both] if choice.lane != "saved" else []
-
-
-def _unread(mine: Filter, standing: lanes.Standing) -> int:
-    return len(lanes.listed(mine, standing, lanes.Choice()))
 
 
 def _number(text: str | None) -> int:
