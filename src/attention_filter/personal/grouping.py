@@ -14,7 +14,7 @@ from attention_filter.words import occurrences, term_id
 from attention_filter.words import words as terms_of
 
 COMMON = 4  # items; of so many, a telling word is in two at least
-BELONG = 0.98  # two items belong together when they are nearer than this share of ordinary pairs
+BELONG = 3.0  # deviations; so much nearer than ordinary pairs are two items that belong together
 
 
 def halves(items: Features) -> NDArray[np.bool_]:
@@ -33,14 +33,17 @@ def halves(items: Features) -> NDArray[np.bool_]:
 def themes(items: Features, ordinary: Features, word_weight: float, fewest: int = 2) -> list[NDArray[np.int64]]:
     """Rows of n items that belong together, in groups of at least `fewest`, the largest first.
 
-    Average linkage, cut where two items are as near as the nearest 2 % of their pairs with `ordinary` items.
+    Average linkage, cut where two items are nearer than their pairs with `ordinary` items by BELONG deviations; these
+    are told by the median and its deviations, since a theme may be a good part of what is ordinary.
     """
     if len(items) < fewest or not len(ordinary):
         return []
     from scipy.cluster.hierarchy import fcluster, linkage
     from scipy.spatial.distance import squareform
 
-    bar = float(np.quantile(similarity(items, ordinary, word_weight), BELONG))
+    pairs = similarity(items, ordinary, word_weight)
+    middle = float(np.median(pairs))
+    bar = middle + BELONG * 1.4826 * float(np.median(np.abs(pairs - middle)))  # of a normal distribution: σ
     kernel = similarity(items, items, word_weight).astype(np.float64)
     far = np.maximum(1 + word_weight - (kernel + kernel.T) / 2, 0)  # 1 + word_weight: as near as can be
     np.fill_diagonal(far, 0)
