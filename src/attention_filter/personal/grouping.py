@@ -14,6 +14,7 @@ from attention_filter.words import occurrences, term_id
 from attention_filter.words import words as terms_of
 
 COMMON = 4  # items; of so many, a telling word is in two at least
+ALIKE = 0.6  # pairs of characters that make one word are worth about the same
 BELONG = 3.0  # deviations; so much nearer than ordinary pairs are two items that belong together
 
 
@@ -94,13 +95,14 @@ def telling_words(
 
 
 def _joined(terms: Iterable[tuple[int, int, str]], worth: dict[int, float]) -> list[tuple[int, int, float]]:
-    """Places (start, end, worth) of the wanted terms, those that overlap (pairs of Chinese characters) as one."""
+    """Places (start, end, worth) of the wanted terms, those that overlap (pairs of Chinese characters) and are
+    worth about the same as one."""
     out: list[tuple[int, int, float]] = []
     for start, end, term in terms:
         value = worth.get(term_id(term) % SLOTS)
         if value is None:
             continue
-        if out and start < out[-1][1]:
+        if out and start < out[-1][1] and min(value, out[-1][2]) > ALIKE * max(value, out[-1][2]):
             out[-1] = (out[-1][0], end, max(out[-1][2], value))
         else:
             out.append((start, end, value))
