@@ -208,8 +208,8 @@ def test_every_text_of_these_pages_is_translated(browser):
     known = language("zh").messages
     for page in folder.iterdir():
         if page.name.lstrip("_").split(".")[0] in (
-            "tray", "tray_row", "tray_rows", "tray_shown", "promise", "kept", "audit", "interests", "suggested", "split",
-            "attention", "you", "measuring", "ask", "changed",
+            "tray", "tray_row", "tray_rows", "tray_shown", "promise", "kept", "audit", "interests", "suggested",
+            "split", "attention", "you", "measuring", "ask", "changed",
         ):  # fmt: skip
             said = re.findall(r'\btn?\("((?:[^"\\]|\\.)*)"', page.read_text(encoding="utf-8"))
             assert [text for text in said if text not in known] == []
