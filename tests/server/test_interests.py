@@ -19,8 +19,9 @@ NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 def said(stocked):
     stocked.add_interest("rust compiler borrow crate")
     stocked.add_interest("solar battery wind grid")
-    stocked.act([1, 2, 3], Sign.LIKE)
+    stocked.act([1], Sign.LIKE)
     stocked.act([12], Sign.SAVE)
+    stocked.act([2, 3], Sign.LIKE)
     return stocked
 
 
