@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from attention_filter import audit, concepts, exchange, learned, listing, quotas, reading, why
+from attention_filter import audit, claims, concepts, exchange, learned, listing, quotas, reading, tending, why
 from attention_filter.errors import AttentionError, DataError, UsageError
 from attention_filter.personal import graph, rules
 from attention_filter.personal.constraints import Constraint
@@ -29,11 +29,12 @@ from attention_filter.sources.opml import write_opml
 from attention_filter.sources.wordnet import Sense, WordNet
 from attention_filter.store.search import Hit
 from attention_filter.store.store import Store, open_store
+from attention_filter.tending import Way
 from attention_filter.types import Feedback, Interest, Item, Ranked, Rule, Sign, Source
 
 if TYPE_CHECKING:
     from attention_filter import insight
-    from attention_filter.audit import Audit, Promise
+    from attention_filter.audit import Audit, Offer, Promise
     from attention_filter.intake import Fetched, Progress
     from attention_filter.models.encoder import Encoder
 
@@ -166,6 +167,13 @@ class Filter:
         """The unread items whose rating would teach the filter most, the most telling first. Answer with `act`."""
         return listing.ask(self._reading(0.0), n)
 
+    def answer(self, answers: Mapping[int, Sign]) -> tuple[list[Feedback], listing.Moved]:
+        """Answer the questions of `ask`, and see what that changed in the order of the unread."""
+        before = listing.order_of(self._reading(0.0))
+        now = self.clock()
+        done = [one for item, sign in answers.items() for one in self.act([item], sign, now)]
+        return done, listing.moved(before, listing.order_of(self._reading(0.0)), list(answers))
+
     def tray(self, limit: int = 20, wanted: Selection | None = None) -> tuple[list[Ranked], int]:
         """What was filtered away, the closest call first, and how many items that are."""
         return listing.trayed(self._reading(), wanted or Selection(), limit)
@@ -187,6 +195,19 @@ class Filter:
     def audit(self, count: int = 20) -> Audit:
         """Random items of the tray to look through, the same all week."""
         return audit.draw(self._reading(), count)
+
+    def answer_audit(self, item: int, should_have: bool | None) -> None:
+        """One item of the audit was looked at: it should have been shown (which counts as a like), or was rightly in
+        the tray. None takes the answer back."""
+        was_found = audit.answer(self.store, item, should_have, self.clock())
+        if should_have and not was_found:
+            self.act([item], Sign.LIKE)
+        elif was_found and not should_have:
+            self.take_back([act.id for act in self.store.acts_on([item]) if act.sign is Sign.LIKE])
+
+    def promises(self, keeps: Sequence[float]) -> list[Offer]:
+        """What each promise would show a day."""
+        return audit.offers(self._reading(), keeps)
 
     def should_have_shown(self, ids: Sequence[int]) -> Promise:
         """The reader looked through the audit, and liked these; returns what that says of the promise."""
@@ -214,7 +235,15 @@ class Filter:
         """How well the filter knows this reader, measured on their own history; decides the fall-back anew."""
         from attention_filter import insight  # scikit-learn and scipy, which only this needs
 
-        return insight.know(self._reading(), progress)
+        found = insight.know(self._reading(), progress)
+        insight.keep(self.store, found, self.clock())
+        return found
+
+    def known(self) -> tuple[insight.Insight, datetime] | None:
+        """What `know_me` found last, and when."""
+        from attention_filter import insight
+
+        return insight.kept(self.store)
 
     def item(self, item_id: int) -> Item:
         return self.store.item(item_id)
@@ -263,6 +292,54 @@ class Filter:
     def weigh_interest(self, interest_id: int, weight: float) -> None:
         self.store.set_interest_weight(interest_id, weight)
         learned.freeze_scale(self.store, self.clock())
+
+    def edit_interest(self, interest_id: int, text: str) -> None:
+        """Say an interest in other words. What was done stays, and is looked at anew."""
+        self._tend(Way.EDITED, interest_id, tending.edited(self.interests(), interest_id, text))
+
+    def merge_interests(self, first: int, second: int, text: str) -> None:
+        """Two interests as one, in these words."""
+        self._tend(Way.MERGED, second, tending.merged(self.interests(), first, second, text))
+
+    def split_interest(self, interest_id: int, texts: tuple[str, str]) -> None:
+        """One interest as two, in these words; `halves_of` suggests what they are about."""
+        self._tend(Way.SPLIT, interest_id, tending.parted(self.interests(), interest_id, texts))
+
+    def drop_interest(self, interest_id: int) -> None:
+        """Remove an interest, its limit too; `restore_interests` brings both back."""
+        self._tend(Way.REMOVED, interest_id, tending.removed(self.interests(), interest_id))
+
+    def restore_interests(self) -> tending.Change:
+        """Take back the last of these four."""
+        done = tending.take_back(self.store, self.clock())
+        self._encode_interests(self.interests())
+        learned.freeze_scale(self.store, self.clock())
+        return done
+
+    def _tend(self, way: Way, interest_id: int, wanted: Sequence[Interest]) -> None:
+        self._encode_interests(wanted)  # before it is stored: an interest without a vector says nothing
+        tending.change(self.store, way, interest_id, wanted, self.clock())
+        learned.freeze_scale(self.store, self.clock())
+
+    def limit_interest(self, interest_id: int, percent: int | None) -> None:
+        """At most this share of a list; None lifts the limit."""
+        tending.set_quota(self.store, tending.find(self.interests(), interest_id), percent)
+
+    def interests_learned(self) -> list[claims.Learned]:
+        """What each interest has learned: words, past items, sources, and how many items it claimed lately."""
+        return claims.learned(self._reading())
+
+    def halves_of(self, interest_id: int) -> tuple[claims.Theme, claims.Theme]:
+        """How an interest would best be split."""
+        return claims.split(self._reading(), interest_id)
+
+    def suggest_interests(self) -> list[claims.Theme]:
+        """What was liked but is claimed by no interest, by theme."""
+        return claims.beside(self._reading())
+
+    def picture(self, which: claims.Which = "stream", most: int = 40) -> claims.Picture:
+        """The attention matrices A and H over the interests and recent items."""
+        return claims.picture(self._reading(), which, most)
 
     def rules(self) -> list[Rule]:
         return self.store.rules()

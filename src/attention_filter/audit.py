@@ -14,12 +14,14 @@ from attention_filter.errors import UsageError
 from attention_filter.listing import rank_items
 from attention_filter.personal import tray
 from attention_filter.personal.feedback import act_weight
+from attention_filter.personal.replay import lines as lines_of
 from attention_filter.personal.tray import Interval
-from attention_filter.reading import Reading, Selection, place
+from attention_filter.reading import Reading, Selection, place, share_read
 from attention_filter.store.store import Store
 from attention_filter.types import Ranked
 
 AUDIT = "audit"  # name of the state: {ISO week: {items, looked, found}}
+OFFER_DAYS = 14  # that tell what a promise would show
 WEEKS = 12  # that count: the line moves as the filter learns
 
 
@@ -52,6 +54,7 @@ class Audit:
     to_look: tuple[Ranked, ...]
     looked: int
     found: tuple[int, ...]
+    last: int | None = None  # the item that was looked at last
 
 
 def draw(reading: Reading, count: int) -> Audit:
@@ -64,7 +67,9 @@ def draw(reading: Reading, count: int) -> Audit:
     record["items"] += lots[: max(count - len(record["items"]), 0)]
     _keep(reading.store, week, record)
     waiting = [item for item in record["items"] if item not in record["looked"]]
-    return Audit(week, tuple(rank_items(reading, waiting)), len(record["looked"]), tuple(record["found"]))
+    looked = record["looked"]
+    last = looked[-1] if looked else None
+    return Audit(week, tuple(rank_items(reading, waiting)), len(looked), tuple(record["found"]), last)
 
 
 def judge(store: Store, found: Sequence[int], now: datetime) -> None:
@@ -78,6 +83,51 @@ def judge(store: Store, found: Sequence[int], now: datetime) -> None:
             raise UsageError(f"item {item} is not in this week's audit; attention tray audit shows which are")
     record |= {"looked": record["items"], "found": sorted({*record["found"], *found})}
     _keep(store, week, record)
+
+
+def answer(store: Store, item: int, wrong: bool | None, now: datetime) -> bool:
+    """The reader has looked at one of this week's items; None takes the answer back. UsageError for any other item.
+
+    Returns whether it was found wrong before.
+    """
+    week = week_of(now)
+    record = _records(store).get(week, {"items": [], "looked": [], "found": []})
+    if item not in record["items"]:
+        raise UsageError(f"item {item} is not in this week's audit; attention tray audit shows which are")
+    was_found = item in record["found"]
+    looked, found = ([one for one in record[name] if one != item] for name in ("looked", "found"))
+    record |= {
+        "looked": looked if wrong is None else [*looked, item],
+        "found": sorted([*found, item]) if wrong else found,
+    }
+    _keep(store, week, record)
+    return was_found
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What a promise would mean: of `a_day` new items as many as `shown` on an average day."""
+
+    keep: float
+    shown: float
+    a_day: float
+
+
+def offers(reading: Reading, keeps: Sequence[float]) -> list[Offer]:
+    """What each promise would show of the last OFFER_DAYS, also of what the reader acted on meanwhile."""
+    since = reading.now - timedelta(days=OFFER_DAYS)
+    share = share_read(reading.store, reading.profile.history)
+    _, lines = lines_of(reading.profile, share, keeps)
+    counts = np.zeros(len(lines))
+    items, oldest = 0, reading.now.timestamp()
+    for batch in reading.store.batches(reading.model, since=since, seen=True, now=reading.now):
+        _, interest, decisions = reading.scores(batch)
+        pinned = np.array([one.pinned is not None for one in decisions], bool)
+        blocked = np.array([one.blocked is not None for one in decisions], bool)
+        counts += [float((pinned | (~blocked & (interest >= line))).sum()) for line in lines]
+        items, oldest = items + len(batch), min(oldest, float(batch.dates.min()))
+    days = max((reading.now.timestamp() - oldest) / 86_400, 1.0)
+    return [Offer(keep, count / days, items / days) for keep, count in zip(keeps, counts.tolist(), strict=True)]
 
 
 def state_of(reading: Reading) -> Promise:

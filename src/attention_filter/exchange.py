@@ -7,19 +7,14 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 
-import numpy as np
 from pydantic import BaseModel, ValidationError
 
-from attention_filter import concepts, quotas
+from attention_filter import claims, concepts, quotas
 from attention_filter.errors import DataError
 from attention_filter.personal import graph
-from attention_filter.personal.features import SLOTS
 from attention_filter.reading import Reading
 from attention_filter.store.store import Store
 from attention_filter.types import Rule, RuleAction, Sign
-from attention_filter.words import occurrences, term_id
-
-WORDS_SHOWN = 8
 
 
 @dataclass(frozen=True)
@@ -90,31 +85,16 @@ class _Document(BaseModel):
 def summarise(reading: Reading) -> ProfileSummary:
     """What was learned: per interest the words of the past items it claimed, per source what was liked."""
     store = reading.store
-    history = reading.profile.history
     acts = store.feedback()
     items = {item.id: item for item in store.items([act.item for act in acts])}
     likes: Counter[str] = Counter(items[a.item].source_title for a in acts if a.sign in (Sign.LIKE, Sign.SAVE))
     dislikes: Counter[str] = Counter(items[a.item].source_title for a in acts if a.sign in (Sign.DISLIKE, Sign.HIDE))
-    names: dict[int, str] = {}
-    for text in [*(i.text for i in store.interests()), *(f"{i.entry.title} {i.entry.text}" for i in items.values())]:
-        names.update({term_id(term) % SLOTS: text[start:end] for start, end, term in occurrences(text)})
-    learned = []
-    stated = [key for key, said in zip(history.keys, history.statement, strict=True) if said]
-    head = reading.profile.heads[0] if reading.profile.heads else None
-    for row, interest in enumerate(store.interests()):
-        words: list[str] = []
-        claimed = 0
-        if head is not None and head.words is not None and len(stated):
-            own = np.flatnonzero((head.a.argmax(0) == row) & ~history.statement)
-            claimed = len(own)
-            weights = (head.a[row] * history.weight)[own] @ history.features.words[own]
-            best = [int(slot) for slot in np.argsort(-weights)[:WORDS_SHOWN] if weights[slot] > 0]
-            words = [names[slot] for slot in best if slot in names]
-        learned.append(
-            LearnedInterest(interest.id, interest.text, interest.weight, tuple(dict.fromkeys(words)), claimed)
-        )
+    said = [
+        LearnedInterest(one.interest.id, one.interest.text, one.interest.weight, one.words, one.claimed)
+        for one in claims.learned(reading)
+    ]
     sources = tuple((name, likes[name], dislikes[name]) for name, _ in (likes + dislikes).most_common())
-    return ProfileSummary(tuple(learned), dict(Counter(str(a.sign) for a in acts)), sources, reading.line)
+    return ProfileSummary(tuple(said), dict(Counter(str(a.sign) for a in acts)), sources, reading.line)
 
 
 def export_profile(store: Store) -> str:

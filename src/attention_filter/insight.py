@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import datetime
 
 import numpy as np
+from pydantic import TypeAdapter, ValidationError
 
 from attention_filter.learned import FALLBACK, counts_of, fallback_of, interest_features, statement_counts
 from attention_filter.personal import baselines, calibration, fallback, replay
@@ -16,11 +18,29 @@ from attention_filter.personal.feedback import STATEMENT, act_weight
 from attention_filter.personal.replay import GAIN, SIMPLE, Acts, Pool, Replay, Said
 from attention_filter.reading import Reading
 from attention_filter.store.batches import join
+from attention_filter.store.store import Store
 
 Progress = Callable[[str, int, int], None]
+MEASURED = "insight"  # the name of the state it is kept in
 FEWEST = 5  # likes; with fewer there is nothing to draw
 STAGES = (0, 1, 3, 6, 11, 21, 51, 101, 201, 501, 1_001)  # first number of acts of each point of the curve
 MEASURES = ("auc", "mrr", "ndcg@10", GAIN)
+
+TOO_LITTLE = (
+    "You liked, saved or read {liked} items so far. From {fewest} on there is something to measure, and "
+    "from {enough} on it can be told whether a simple ranking does better."
+)
+HANDED_OVER = (
+    "On your history “{rival}” did better than the filter, beyond chance. So it orders your "
+    "stream now, and says so; as soon as the filter is no longer behind, it takes over again."
+)
+BETTER = "The filter knows you better than every simple ranking; the best of them is “{rival}”."
+WORSE = (
+    "“{rival}” did better on your history; that is not yet enough to let it order your stream "
+    "(that takes {enough} likes, and the latest {latest} must prove it)."
+)
+AHEAD = "The filter is ahead of the best simple ranking, “{rival}”, but by no more than chance could do."
+BEHIND = "The filter is behind the best simple ranking, “{rival}”, but by no more than chance could do."
 
 
 @dataclass(frozen=True)
@@ -102,31 +122,50 @@ def stage_name(stage: Stage) -> str:
     return f"{stage.first}–{stage.last} acts" if stage.last > stage.first else f"{stage.first} acts"
 
 
+@dataclass(frozen=True)
+class Finding:
+    """What the measurement comes to: a message in English with {names}, what to put there, and the best rival."""
+
+    message: str
+    values: Mapping[str, object]
+    rival: str = ""
+
+
 def verdict(one: Insight) -> str:
     """What the measurement comes to, in a sentence or two."""
+    found = finding(one)
+    return found.message.format(rival=found.rival, **found.values)
+
+
+def finding(one: Insight) -> Finding:
+    """The same, ready to be said in another language."""
     if not one.enough:
-        return (
-            f"You liked, saved or read {one.liked} items so far. From {FEWEST} on there is something to measure, and "
-            f"from {fallback.ENOUGH} on it can be told whether a simple ranking does better."
-        )
+        return Finding(TOO_LITTLE, {"liked": one.liked, "fewest": FEWEST, "enough": fallback.ENOUGH})
     means = {method.name: method.means[GAIN] for method in one.methods}
     others = {name: gain for name, gain in means.items() if name != FILTER}
     rival = max(others, key=lambda name: others[name])
     better = next(method.filter_is_better_by for method in one.methods if method.name == rival)
     if one.decision.method is not None:
-        return (
-            f"On your history “{one.decision.method}” did better than the filter, beyond chance. So it orders your "
-            "stream now, and says so; as soon as the filter is no longer behind, it takes over again."
-        )
+        return Finding(HANDED_OVER, {}, one.decision.method)
     if better is not None and better.low > 0:
-        return f"The filter knows you better than every simple ranking; the best of them is “{rival}”."
+        return Finding(BETTER, {}, rival)
     if better is not None and better.high < 0:
-        return (
-            f"“{rival}” did better on your history; that is not yet enough to let it order your stream "
-            f"(that takes {fallback.ENOUGH} likes, and the latest {fallback.LATEST} must prove it)."
-        )
-    ahead = "ahead of" if means[FILTER] >= means[rival] else "behind"
-    return f"The filter is {ahead} the best simple ranking, “{rival}”, but by no more than chance could do."
+        return Finding(WORSE, {"enough": fallback.ENOUGH, "latest": fallback.LATEST}, rival)
+    return Finding(AHEAD if means[FILTER] >= means[rival] else BEHIND, {}, rival)
+
+
+def keep(store: Store, one: Insight, now: datetime) -> None:
+    """Remember what was measured, and when."""
+    store.put_state(MEASURED, json.dumps({"at": now.isoformat(), "insight": asdict(one)}).encode())
+
+
+def kept(store: Store) -> tuple[Insight, datetime] | None:
+    """What was measured last, and when; None before, or when it is not readable by this version."""
+    stored = json.loads(store.get_state(MEASURED) or b"null")
+    try:
+        return (_INSIGHT.validate_python(stored["insight"]), datetime.fromisoformat(stored["at"])) if stored else None
+    except ValidationError:
+        return None
 
 
 def know(reading: Reading, progress: Progress) -> Insight:
@@ -268,3 +307,6 @@ def _difference(first: np.ndarray, second: np.ndarray) -> Difference:
 def _mean(values: np.ndarray) -> float:
     known = values[~np.isnan(values)]
     return float(known.mean()) if len(known) else float("nan")
+
+
+_INSIGHT = TypeAdapter(Insight)

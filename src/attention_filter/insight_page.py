@@ -20,14 +20,18 @@ def insight_html(one: Insight, *, now: datetime) -> str:
     """The page; every text is escaped."""
     pages = Environment(loader=PackageLoader("attention_filter"), autoescape=True, undefined=StrictUndefined)
     return pages.get_template("insight.html").render(
-        one=one,
-        verdict=verdict(one),
-        now=f"{now:%-d %B %Y, %H:%M} UTC",
+        one=one, verdict=verdict(one), now=f"{now:%-d %B %Y, %H:%M} UTC", drawn=drawing(one), t=_english
+    )
+
+
+def drawing(one: Insight) -> dict[str, object]:
+    """The numbers and points that the macros of `insight_parts.html` draw, here and on the server's page."""
+    return dict(
         methods=[
             {
                 "name": method.name,
                 "gain": _figure(method.means[GAIN]),
-                "percent": round(100 * method.means[GAIN]) if isfinite(method.means[GAIN]) else 0,
+                "share": round(method.means[GAIN], 3) if isfinite(method.means[GAIN]) else 0,
                 "others": [_figure(method.means[measure]) for measure in ("auc", "mrr", "ndcg@10")],
                 "better": (
                     f"{method.filter_is_better_by.mean:+.3f} ± {method.filter_is_better_by.error:.3f}"
@@ -43,6 +47,10 @@ def insight_html(one: Insight, *, now: datetime) -> str:
         terms=_terms(one),
         dots=_dots(one),
     )
+
+
+def _english(message: str, **values: object) -> str:
+    return message.format(**values)
 
 
 def _curve(one: Insight) -> dict[str, object]:
@@ -71,6 +79,7 @@ def _terms(one: Insight) -> list[dict[str, object]]:
     largest = max((abs(term.adds.mean) + term.adds.error for term in one.terms), default=0.0) or 1.0
     return [
         {
+            "term": term.name,
             "name": LABELS.get(term.name, term.name),
             "left": round(50 + 50 * min(term.adds.mean, 0) / largest, 1),
             "width": round(50 * abs(term.adds.mean) / largest, 1),
@@ -93,7 +102,9 @@ def _dots(one: Insight) -> list[dict[str, object]]:
                 "y": round(_y(sqrt(part.observed)), 1),
                 "low": round(_y(sqrt(max(part.observed - error, 0))), 1),
                 "high": round(_y(sqrt(min(part.observed + error, 1))), 1),
-                "says": f"said {part.predicted:.1%}, came true {part.observed:.1%}, {part.count} items",
+                "said": f"{part.predicted:.1%}",
+                "came": f"{part.observed:.1%}",
+                "count": part.count,
             }
         )
     return out

@@ -26,9 +26,10 @@ from attention_filter.personal.knowledge import Contribution
 from attention_filter.reading import Placed, Reading, Selection, place
 from attention_filter.store.batches import Batch
 from attention_filter.store.store import Store
-from attention_filter.types import Ranked, Reason, Sign
+from attention_filter.types import Away, Ranked, Reason, Sign
 
 IN_HAND = 300  # best items that stories are folded among and that the list is made of
+TOP = 20  # places that a reader looks at
 ASKABLE = 2_000  # newest unread items that questions are chosen from
 
 _log = logging.getLogger(__name__)
@@ -148,6 +149,47 @@ def ask(reading: Reading, n: int) -> list[Asked]:
     return [Asked(o, q.chance, q.doubt, q.settles, len(free)) for o, q in zip(made, chosen, strict=True)]
 
 
+@dataclass(frozen=True)
+class Order:
+    """Ids of the unread: what is `shown`, the best first, and what is `away` in the tray."""
+
+    shown: np.ndarray
+    away: np.ndarray
+
+
+@dataclass(frozen=True)
+class Moved:
+    """From one order to another: what `rose` into the first TOP, as (item, place before or None from the tray, place
+    now), and how many items came out of the tray and went into it."""
+
+    rose: tuple[tuple[int, int | None, int], ...]
+    out: int
+    into: int
+
+
+def order_of(reading: Reading) -> Order:
+    """The order of all unread items by score."""
+    placed = place(reading, Selection())
+    order, shown = best_first(placed), is_shown(reading, placed)
+    return Order(placed.ids[order[shown[order]]], placed.ids[~shown])
+
+
+def moved(before: Order, after: Order, without: Sequence[int] = ()) -> Moved:
+    """What changed, leaving out some items.
+
+    >>> moved(Order(np.array([1, 2]), np.array([3])), Order(np.array([3, 2, 1]), np.array([])), [1])
+    Moved(rose=((3, None, 1),), out=1, into=0)
+    """
+    old, new = (one.shown[~np.isin(one.shown, without)].tolist() for one in (before, after))
+    place_before = {item: number + 1 for number, item in enumerate(old)}
+    rose = [
+        (item, place_before.get(item), number + 1) for number, item in enumerate(new[:TOP]) if item not in old[:TOP]
+    ]
+    out = np.isin(before.away, new).sum()
+    into = np.isin(after.away, old).sum()
+    return Moved(tuple(rose), int(out), int(into))
+
+
 def trayed(reading: Reading, wanted: Selection, limit: int) -> tuple[list[Ranked], int]:
     """What was filtered away, the closest to the line first, and how many there are in all."""
     placed = place(reading, wanted)
@@ -186,10 +228,8 @@ def ranked(
     for item, row, knows in zip(items, chosen, known, strict=True):
         decision = decisions[row]
         away = None
-        if decision.pinned is None and decision.blocked is not None:
-            away = f"rule {decision.blocked.id}: {decision.blocked}"
-        elif decision.pinned is None and interest[row] < reading.line:
-            away = f"{interest[row]:+.2f} without freshness, below your line {reading.line:+.2f}"
+        if decision.pinned is None and (decision.blocked is not None or interest[row] < reading.line):
+            away = Away(decision.blocked, float(interest[row]), reading.line)
         owner = int(claimed[row])
         out.append(
             Ranked(

@@ -22,6 +22,7 @@ from attention_filter.personal import (
 )
 from attention_filter.personal.background import from_bytes
 from attention_filter.personal.features import Features
+from attention_filter.personal.feedback import History
 from attention_filter.personal.knowledge import Contribution
 from attention_filter.settings import Settings
 from attention_filter.store.batches import Batch
@@ -154,11 +155,9 @@ def open_reading(store: Store, settings: Settings, now: datetime, exploration: f
         lambda texts: learned.interest_features(store, background, model, [Interest(0, text) for text in texts]),
     )
     keep = learned.promised(store)
-    acted = history.weight[~history.statement]
-    share = calibration.share_read(int((acted > 0).sum()), len(acted), store.count_items())
     usual = ranking.score(profile, background.sample)
     held = ranking.held_out_terms(profile) if len(history) else {}
-    curve, line = replay.judge(profile, share, keep, usual, ranking.weighed(profile, held))
+    curve, line = replay.judge(profile, share_read(store, history), keep, usual, ranking.weighed(profile, held))
     bold = settings.exploration if exploration is None else exploration
     change = None
     if bold:
@@ -167,6 +166,12 @@ def open_reading(store: Store, settings: Settings, now: datetime, exploration: f
     simple = _simple(store, profile)
     deviation = float(usual.total.std() if len(usual.total) else 0.0) or 1.0
     return Reading(store, settings, now, model, profile, line, keep, deviation, curve, simple, knowledge, change, stamp)
+
+
+def share_read(store: Store, history: History) -> float:
+    """The share of the stream that the reader is thought to read."""
+    acted = history.weight[~history.statement]
+    return calibration.share_read(int((acted > 0).sum()), len(acted), store.count_items())
 
 
 @dataclass(frozen=True)

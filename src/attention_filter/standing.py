@@ -20,7 +20,7 @@ import numpy as np
 
 from attention_filter import concepts, learned, listing, quotas, reading
 from attention_filter.listing import Place
-from attention_filter.personal import interests
+from attention_filter.personal import interests, ranking
 from attention_filter.reading import Reading, Scored, Selection
 from attention_filter.settings import Settings
 from attention_filter.store import contexts

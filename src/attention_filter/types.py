@@ -145,6 +145,20 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
+class Away:
+    """Why an item lies in the tray: a `rule` blocks it, or its score without what the moment gave is below the line."""
+
+    rule: Rule | None
+    interest: float
+    line: float
+
+    def __str__(self) -> str:
+        if self.rule is not None:
+            return f"rule {self.rule.id}: {self.rule}"
+        return f"{self.interest:+.2f} without freshness, below your line {self.line:+.2f}"
+
+
+@dataclass(frozen=True, slots=True)
 class Reason:
     """One additive part of a score. `value` is in score units; `detail` says what carried it."""
 
@@ -162,7 +176,7 @@ class Ranked:
     reasons: tuple[Reason, ...]
     interest: str | None = None  # the text of the interest that claimed the item
     pinned: bool = False
-    tray: str | None = None  # why it lies in the tray; None when it is in the stream
+    tray: Away | None = None  # why it lies in the tray; None when it is in the stream
     moved: str | None = None  # which of the reader's quotas held it back or lifted it
     held_back: bool = False  # it follows after the list, since a quota lets it nowhere in it
     story: tuple[int, ...] = field(default=())  # ids of the near-duplicates folded under it

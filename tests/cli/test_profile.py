@@ -73,3 +73,11 @@ def test_an_age_limit_is_set_lifted_and_checked(attention, news):
     assert "No age limit" in attention("profile", "age-limit", "off").out
     assert attention("profile", "age-limit", "soon").code == 2
     assert attention("profile", "age-limit", "nan").code == 2
+
+
+def test_an_interest_is_said_in_other_words_and_keeps_its_number(attention, news):
+    before = attention("interests", "--json").json
+    assert attention("interests", "edit", 1, "languages and their compilers").code == 0
+    assert "languages and their compilers" in attention("interests").out
+    assert len(attention("interests", "--json").json) == len(before)
+    assert attention("interests", "edit", 99, "x").code == 2

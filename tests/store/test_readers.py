@@ -88,10 +88,10 @@ SEES_NOTHING: dict[str, Callable[[Store, datetime], object]] = {
     "basis": lambda s, now: s.basis(["profile"]).act or s.basis(["profile"]).kept != s.basis([]).kept,
 }
 OWN_OR_SHARED = {
-    "add_source", "add_interest", "add_rule", "put_state", "set_age_limit", "delete_reader",  # make or drop one's own
+    "add_source", "add_interest", "put_interests", "add_rule", "put_state", "put_states", "set_age_limit",  # one's own
+    "delete_reader",
     "put_vectors", "text_vectors", "put_text_vectors", "put_contexts",  # keyed by content, which one must have to ask
     "keep_background",
-    "put_states",
     "readers", "backup", "check", "close", "for_reader",  # the whole database
     "due_everywhere", "followers", "states_of", "newest_item", "total_items", "last_fetch",  # for the server itself
 }  # fmt: skip

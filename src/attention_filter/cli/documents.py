@@ -68,7 +68,7 @@ def ranked(one: Ranked) -> Document:
         "reasons": reasons,
         "interest": one.interest,
         "pinned": one.pinned,
-        "tray": one.tray,
+        "tray": str(one.tray) if one.tray else None,
         "moved": one.moved,
         "held_back": one.held_back,
         "story": list(one.story),

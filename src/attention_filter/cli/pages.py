@@ -103,7 +103,7 @@ def _below(one: Ranked, now: datetime, language: str) -> list[str]:
     parts += [one_line(one.moved)] if one.moved else []
     parts += [f"“{one_line(one.interest, 36)}”"] if one.interest else []
     if one.tray:
-        parts.append(one_line(one.tray))
+        parts.append(one_line(str(one.tray)))
     elif (reason := one.main_reason) and reason.term != "fallback":  # which the list says once, below
         about = f" “{one_line(reason.detail, 40)}”" if reason.detail and reason.detail != one.interest else ""
         parts.append(f"{SHORT.get(reason.term, reason.term)}{about} {signed(reason.value)}")
@@ -158,7 +158,8 @@ def explanation(one: Explanation, rules: Sequence[Rule], of_rules: int, now: dat
     head = Text.assemble(
         (f"{one.ranked.item.id} ", "cyan"), (one_line(one.ranked.item.entry.title) or "(no title)", "bold")
     )
-    place = f"place {one.rank} of {one.of}" if one.ranked.tray is None else f"in the tray: {one_line(one.ranked.tray)}"
+    away = one.ranked.tray
+    place = f"place {one.rank} of {one.of}" if away is None else f"in the tray: {one_line(str(away))}"
     likely = [] if one.ranked.probability is None else [f"{chance(one.ranked.probability)} that you would read it"]
     parts: list[RenderableType] = [head, Text(" · ".join([*origin(one.ranked.item, now), place, *likely]), "dim")]
     parts += _section("What makes up its score", _terms(one.ranked))

@@ -64,6 +64,19 @@ def remove_interest(ctx: typer.Context, number: Id) -> None:
         screen().print(f"Interest {number} is forgotten")
 
 
+@interests.command("edit")
+def edit_interest(
+    ctx: typer.Context,
+    number: Id,
+    text: Annotated[str, typer.Argument(metavar='"TEXT"', help="The same in other words.")],
+) -> None:
+    """Say an interest in other words; what you did is kept and looked at anew."""
+    with opened(ctx) as filter:
+        with waiting("Understanding the interest"):
+            filter.edit_interest(number, text)
+        screen().print(f"Interest {number}: {text}")
+
+
 # Without this setting a weight such as -1 would be taken for an option.
 @interests.command("weight", context_settings={"ignore_unknown_options": True})
 def weigh_interest(

@@ -9,7 +9,7 @@ A reader could only like what was shown. So a history made with the filter favou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -198,16 +198,30 @@ def judge(
 
     `usual` are the scores of the background's sample and `held` what `held_out` returned, where they are at hand.
     """
+    curve, (line,) = lines(profile, share, [keep], usual, held)
+    return curve, line
+
+
+def lines(
+    profile: Profile,
+    share: float,
+    keeps: Sequence[float],
+    usual: Scores | None = None,
+    held: np.ndarray | None = None,
+) -> tuple[calibration.Calibration | None, list[float]]:
+    """The same curve, and the line for each of several promises."""
     history = profile.history
+    nowhere = [float("-inf")] * len(keeps)
     if not len(history):
-        return None, float("-inf")
+        return None, nowhere
     ordinary = (usual or score(profile, profile.background.sample)).total
     own = held_out(profile) if held is None else held
     liked, turned_down = (own[chosen & ~history.statement] for chosen in (history.weight > 0, history.weight < 0))
     curve = calibration.fit(ordinary, liked, turned_down, share)
     if curve is None:
-        return None, float("-inf")
-    return curve, tray.line(ordinary, curve.probability(ordinary), liked, keep)
+        return None, nowhere
+    chances = curve.probability(ordinary)
+    return curve, [tray.line(ordinary, chances, liked, keep) for keep in keeps]
 
 
 def _moment(pool: Pool, acts: Acts, said: Said, act: int, rng: np.random.Generator) -> Moment:

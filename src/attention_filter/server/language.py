@@ -60,6 +60,10 @@ class Language:
     def percent(self, share: float) -> str:
         return format_percent(share, "#,##0 %", locale=self.code)
 
+    def share(self, share: float) -> str:
+        """A share with a digit after the point where there is one: "99.5 %"."""
+        return format_percent(share, "#,##0.# %", locale=self.code)
+
 
 @cache
 def languages() -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Depends, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from attention_filter import standing
 from attention_filter.app import Filter
@@ -79,7 +79,8 @@ class Site:
         self.lists = Lists()
         self._loading = Lock()
         self.templates = Environment(
-            loader=PackageLoader("attention_filter.server"),
+            # The drawings of `attention evaluate me --html` are shown here, too.
+            loader=ChoiceLoader([PackageLoader("attention_filter.server"), PackageLoader("attention_filter")]),
             autoescape=True,
             undefined=StrictUndefined,
             trim_blocks=True,

@@ -129,11 +129,18 @@ def catch_up(work: Work) -> None:
             ask(work.store, "understand", name, work.clock())
 
 
+def measure(work: Work) -> None:
+    """How well does the filter know the reader? That may change who orders the stream."""
+    work.filter().know_me(progress=work.progress)
+    ask(work.store, "rank", work.job.reader, work.clock())
+
+
 KINDS: Mapping[str, Kind] = {
     "catch up": Kind(catch_up, "learning"),
     "fetch": Kind(fetch, "network"),
     "understand": Kind(understand, "learning"),
     "reconsider": Kind(reconsider, "learning"),
+    "measure": Kind(measure, "learning"),
     "rank": Kind(rank, "ranking"),
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from math import isfinite
@@ -93,6 +93,22 @@ def add_interest(connection: sa.Connection, reader: int, text: str, weight: floa
 def all_interests(connection: sa.Connection, reader: int) -> list[Interest]:
     chosen = sa.select(interests).where(interests.c.reader == reader).order_by(interests.c.id)
     return [Interest(row.id, row.text, row.weight, moment(row.created)) for row in connection.execute(chosen)]
+
+
+def put_interests(connection: sa.Connection, reader: int, wanted: Sequence[Interest], now: datetime) -> list[Interest]:
+    """Make these the reader's interests: those with a known id are changed, others added, the rest removed."""
+    mine = interests.c.reader == reader
+    known = set(connection.scalars(sa.select(interests.c.id).where(mine)))
+    kept = [one for one in wanted if one.id in known]
+    connection.execute(sa.delete(interests).where(mine, interests.c.id.not_in([one.id for one in kept])))
+    for one in kept:
+        _check_finite("weight", one.weight)
+        row = {"text": one.text, "weight": one.weight}
+        connection.execute(sa.update(interests).where(mine, interests.c.id == one.id).values(row))
+    for one in wanted:
+        if one not in kept:
+            add_interest(connection, reader, one.text, one.weight, one.created or now)
+    return all_interests(connection, reader)
 
 
 def set_interest_weight(connection: sa.Connection, reader: int, id_: int, weight: float) -> None:

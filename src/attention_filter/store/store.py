@@ -424,6 +424,11 @@ class Store:
         with self._read() as (connection, reader):
             return readers.all_interests(connection, reader)
 
+    def put_interests(self, wanted: Sequence[Interest], now: datetime) -> list[Interest]:
+        """Make these the reader's interests, all at once: known ids are changed, others added, the rest removed."""
+        with self._write() as (connection, reader):
+            return readers.put_interests(connection, reader, wanted, now)
+
     def set_interest_weight(self, id_: int, weight: float) -> None:
         with self._write() as (connection, reader):
             readers.set_interest_weight(connection, reader, id_, weight)
