@@ -211,7 +211,7 @@ def serve(db: str, port: int, private: str) -> None:
     app.dependency_overrides[access.visitor] = _visitor
     _visitor.__annotations__["request"] = Request
     logs.configure()
-    uvicorn.run(app, port=port, log_config=None, access_log=False, timeout_graceful_shutdown=1)
+    uvicorn.run(app, port=port, log_config=None, access_log=False, timeout_graceful_shutdown=1, timeout_keep_alive=75)
 
 
 def _visitor(request: object) -> object:

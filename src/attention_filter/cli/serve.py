@@ -41,7 +41,7 @@ def serve(
     aside().print(f"Attention Filter is at {address} (Ctrl-C stops it)")
     if open_browser:
         webbrowser.open(address)
-    config = uvicorn.Config(app, log_config=None, proxy_headers=False, server_header=False, timeout_graceful_shutdown=2)
+    config = uvicorn.Config(app, log_config=None, proxy_headers=False, server_header=False, timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
     app.state.live.stopping = lambda: server.should_exit  # or open streams would hold Ctrl-C up
     logs.configure()
