@@ -62,6 +62,35 @@ def undo(connection: sa.Connection, reader: int, at: datetime) -> Feedback | Non
     return _feedback(row)
 
 
+def undo_one(connection: sa.Connection, reader: int, id_: int, at: datetime) -> Feedback:
+    """Take back this act; UsageError when it is not the reader's or was taken back before."""
+    row = connection.execute(sa.select(feedback).where(_standing(reader), feedback.c.id == id_)).one_or_none()
+    if row is None:
+        raise UsageError(f"act {id_}: no such act of yours, or it was taken back already")
+    taken = {"reader": reader, "item": row.item, "at": seconds(at), "undoes": row.id}
+    connection.execute(sa.insert(feedback).values(taken))
+    return _feedback(row)
+
+
+def forget(connection: sa.Connection, reader: int, item: int) -> int:
+    """Strike all the reader ever did with an item from the log, undos too; returns how many rows that were."""
+    gone = 0
+    for undos_first in (feedback.c.undoes.is_not(None), sa.true()):
+        mine = sa.delete(feedback).where(feedback.c.reader == reader, feedback.c.item == item, undos_first)
+        gone += connection.execute(mine).rowcount
+    return gone
+
+
+def acts(connection: sa.Connection, reader: int, limit: int, before: int | None) -> list[tuple[Feedback, bool]]:
+    """The reader's acts, newest first, each with whether it was taken back; `before` is the id of a later act."""
+    undone = sa.exists().where(_undo.c.undoes == feedback.c.id)
+    chosen = sa.select(feedback, undone.label("undone")).where(
+        feedback.c.reader == reader, feedback.c.sign.is_not(None), *([feedback.c.id < before] if before else [])
+    )
+    rows = connection.execute(chosen.order_by(feedback.c.id.desc()).limit(limit))
+    return [(_feedback(row), bool(row.undone)) for row in rows]
+
+
 def all_of(connection: sa.Connection, reader: int) -> list[Feedback]:
     """The effective feedback, oldest first."""
     acts = effective(reader).subquery()

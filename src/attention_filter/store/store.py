@@ -160,6 +160,16 @@ class Store:
         with self._write() as (connection, reader):
             sources.mute(connection, reader, sources.one(connection, reader, id_), muted)
 
+    def edit_source(self, id_: int, *, title: str, folder: str) -> Source:
+        """Call the source so (empty: as it calls itself) and put it into this folder, "a/b" when nested."""
+        with self._write() as (connection, reader):
+            return sources.edit(connection, reader, id_, title, folder)
+
+    def tallies(self, since: datetime) -> dict[int, sources.Tally]:
+        """{source id: what it brought}, for the sources that have items; `since` says what "lately" means."""
+        with self._read() as (connection, reader):
+            return sources.tallies(connection, reader, since)
+
     # Items
 
     def add_entries(self, source_id: int, entries: Iterable[Entry], now: datetime) -> Added:
@@ -183,6 +193,11 @@ class Store:
 
     def item(self, id_: int) -> Item:
         return self.items([id_])[0]
+
+    def newest(self, limit: int, *, source: int | None = None, since: datetime | None = None) -> list[Item]:
+        """The newest items of what the reader follows, or of one source, seen or not."""
+        with self._read() as (connection, reader):
+            return items.read(connection, reader, items.newest(connection, reader, limit, source, since))
 
     def find_guids(self, source_url: str, guids: Sequence[str]) -> dict[str, int]:
         """{guid: item id} of the items of one source; guids that are not there are left out."""
@@ -234,6 +249,11 @@ class Store:
         with self._write() as (connection, reader):
             readers.set_age_limit(connection, reader, days)
 
+    def age_limit(self) -> float | None:
+        """In days; None when there is no limit."""
+        with self._read() as (connection, reader):
+            return readers.age_limit(connection, reader)
+
     def search(self, query: str, limit: int = 20) -> list[Hit]:
         """The best matches among all the reader may see, also seen and expired ones; see `search.parse`."""
         parsed = search.parse(query)
@@ -272,6 +292,21 @@ class Store:
         """Take back the last act that is not undone; returns it, or None. The undo is recorded, too."""
         with self._write() as (connection, reader):
             return feedback.undo(connection, reader, at)
+
+    def undo_act(self, id_: int, at: datetime) -> Feedback:
+        """Take back one act, whenever it was done."""
+        with self._write() as (connection, reader):
+            return feedback.undo_one(connection, reader, id_, at)
+
+    def forget(self, item_id: int) -> int:
+        """Strike everything the reader did with an item from the log, for good; returns how many rows that were."""
+        with self._write() as (connection, reader):
+            return feedback.forget(connection, reader, item_id)
+
+    def acts(self, limit: int = 50, before: int | None = None) -> list[tuple[Feedback, bool]]:
+        """What the reader did, newest first, each with whether it was taken back."""
+        with self._read() as (connection, reader):
+            return feedback.acts(connection, reader, limit, before)
 
     def feedback(self) -> list[Feedback]:
         """The effective feedback: per item the latest act that is not undone, oldest first."""
