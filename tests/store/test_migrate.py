@@ -1,11 +1,15 @@
 from pathlib import Path
 
+import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from attention_filter.errors import StoreError, UsageError
+from attention_filter.store import sqlite
 from attention_filter.store.migrate import FOLDER, current_revision
 from attention_filter.store.schema import REVISION, metadata
 from attention_filter.store.store import Store, open_store
@@ -36,3 +40,44 @@ def test_a_path_with_odd_characters_is_fine(tmp_path: Path) -> None:
     with open_store(f"sqlite:///{path}") as store:
         assert store.count_items() == 0
     assert path.exists()
+
+
+@pytest.fixture
+def first_version(tmp_path: Path) -> Path:
+    """A database as the first version made it, with one reader."""
+    path = tmp_path / "attention.db"
+    engine = sqlite.make_engine(path)
+    sqlite.prepare(engine, path)
+    config = Config()
+    config.set_main_option("script_location", str(FOLDER))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.exec_driver_sql("INSERT INTO readers (id, name) VALUES (1, 'me')")
+    engine.dispose()
+    return path
+
+
+def test_an_upgrade_keeps_a_copy_of_the_database_as_it_was(first_version: Path) -> None:
+    with open_store(f"sqlite:///{first_version}") as store:
+        assert store.readers() == ["me"]
+        assert not store.accounts.any()
+    kept = first_version.with_name(f"attention.db.before-{REVISION}")
+    with sa.create_engine(f"sqlite:///{kept}").connect() as connection:
+        assert current_revision(connection) == "0001"
+        assert connection.exec_driver_sql("SELECT name FROM readers").scalars().all() == ["me"]
+
+
+def test_a_database_of_today_is_opened_without_a_copy(first_version: Path) -> None:
+    for _ in range(2):
+        open_store(f"sqlite:///{first_version}").close()
+    open_store(f"sqlite:///{first_version.with_name('new.db')}").close()
+    assert len(list(first_version.parent.glob("*.before-*"))) == 1
+
+
+def test_without_a_copy_nothing_is_upgraded(first_version: Path) -> None:
+    first_version.with_name(f"attention.db.before-{REVISION}").mkdir()
+    with pytest.raises((StoreError, UsageError)):
+        open_store(f"sqlite:///{first_version}")
+    with sa.create_engine(f"sqlite:///{first_version}").connect() as connection:
+        assert current_revision(connection) == "0001"

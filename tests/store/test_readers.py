@@ -78,7 +78,7 @@ SEES_NOTHING: dict[str, Callable[[Store, datetime], object]] = {
 OWN_OR_SHARED = {
     "add_source", "add_interest", "add_rule", "put_state", "set_age_limit", "delete_reader",  # make or drop one's own
     "put_vectors", "text_vectors", "put_text_vectors",  # keyed by content, which one must have to ask
-    "readers", "backup", "check", "close",  # the whole database
+    "readers", "backup", "check", "close", "for_reader",  # the whole database
 }  # fmt: skip
 
 

@@ -9,9 +9,12 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+import sqlalchemy as sa
+
 from attention_filter.errors import StoreError, UsageError
 from attention_filter.store import sqlite
-from attention_filter.store.migrate import check_known
+from attention_filter.store.migrate import check_known, current_revision
+from attention_filter.store.schema import REVISION
 
 
 def backup(database: Path, target: Path) -> None:
@@ -27,6 +30,17 @@ def backup(database: Path, target: Path) -> None:
     with sqlite.one_line_errors(target), _whole_file(target) as temporary:
         _copy(database, temporary)
         _check(temporary, database)
+
+
+def before_upgrade(connection: sa.Connection, database: Path) -> None:
+    """Keep a copy of an older database beside it, as `<name>.before-<new revision>`, before it is migrated.
+
+    The caller holds the write lock on `connection`, so the copy is what the migration will start from.
+    """
+    revision = current_revision(connection)
+    if revision not in (None, REVISION):
+        check_known(revision, database)
+        backup(database, database.with_name(f"{database.name}.before-{REVISION}"))
 
 
 def restore(url: str, path: Path, *, now: datetime | None = None) -> Path | None:

@@ -11,12 +11,15 @@ import sqlalchemy as sa
 
 from attention_filter.errors import UsageError
 from attention_filter.store.schema import (
+    accounts,
     feedback,
     interests,
+    jobs,
     moment,
     readers,
     rules,
     seconds,
+    secrets,
     state,
     subscriptions,
 )
@@ -42,12 +45,18 @@ def names(connection: sa.Connection) -> list[str]:
 
 
 def delete(connection: sa.Connection, reader: int) -> None:
-    """Forget the reader: all rows that are theirs alone. Shared sources, items and vectors stay."""
+    """Forget the reader: all rows that are theirs alone. Shared sources, items and vectors stay.
+
+    Who has an account keeps it and starts anew; `accounts.delete` drops the account first.
+    """
     for undos_first in (feedback.c.undoes.is_not(None), sa.true()):
         connection.execute(sa.delete(feedback).where(feedback.c.reader == reader, undos_first))
-    for table in (interests, rules, state, subscriptions):
+    for table in (interests, rules, state, subscriptions, secrets, jobs):
         connection.execute(sa.delete(table).where(table.c.reader == reader))
-    connection.execute(sa.delete(readers).where(readers.c.id == reader))
+    if connection.scalar(sa.select(accounts.c.id).where(accounts.c.reader == reader)):
+        connection.execute(sa.update(readers).where(readers.c.id == reader).values(age_limit_days=None))
+    else:
+        connection.execute(sa.delete(readers).where(readers.c.id == reader))
 
 
 def set_age_limit(connection: sa.Connection, reader: int, days: float | None) -> None:

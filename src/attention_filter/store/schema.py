@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 
-REVISION = "0001"  # the newest migration; a test holds the two together
+REVISION = "0002"  # the newest migration; a test holds the two together
 
 metadata = sa.MetaData(
     naming_convention={
@@ -157,6 +157,91 @@ state = sa.Table(
     sa.Column("reader", sa.ForeignKey("readers.id"), primary_key=True),
     sa.Column("name", sa.Text, primary_key=True),
     sa.Column("data", sa.LargeBinary, nullable=False),
+)
+
+# Who may sign in. A reader without an account is one that only the command line knows.
+accounts = sa.Table(
+    "accounts",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("reader", sa.ForeignKey("readers.id"), nullable=False, unique=True),
+    sa.Column("name", sa.Text, nullable=False),  # as it was typed
+    sa.Column("name_key", sa.Text, nullable=False, unique=True),  # as it is compared: NFKC, case-folded
+    sa.Column("password", sa.Text),  # argon2, or none: passkeys, OIDC or a proxy only
+    sa.Column("created", sa.Double, nullable=False),
+    sa.Column("last_sign_in", sa.Double),
+    sa.Column("is_owner", sa.Boolean, nullable=False),
+)
+
+passkeys = sa.Table(
+    "passkeys",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("account", sa.ForeignKey("accounts.id"), nullable=False, index=True),
+    sa.Column("credential_id", sa.LargeBinary, nullable=False, unique=True),
+    sa.Column("public_key", sa.LargeBinary, nullable=False),  # COSE, RFC 9052 §7
+    sa.Column("sign_count", sa.Integer, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("created", sa.Double, nullable=False),
+)
+
+identities = sa.Table(
+    "identities",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("account", sa.ForeignKey("accounts.id"), nullable=False, index=True),
+    sa.Column("issuer", sa.Text, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.UniqueConstraint("issuer", "subject"),
+)
+
+# Only the hash of a token is kept: who reads the database, or a backup of it, cannot sign in with it.
+sessions = sa.Table(
+    "sessions",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),  # sha-256 of the token, in hex
+    sa.Column("account", sa.ForeignKey("accounts.id"), nullable=False, index=True),
+    sa.Column("created", sa.Double, nullable=False),
+    sa.Column("last_seen", sa.Double, nullable=False),
+    sa.Column("expires", sa.Double, nullable=False, index=True),
+    sa.Column("user_agent", sa.Text, nullable=False),
+)
+
+# Addresses and tokens that let in whoever holds them, for one purpose of one reader.
+secrets = sa.Table(
+    "secrets",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("reader", sa.ForeignKey("readers.id"), nullable=False, index=True),
+    sa.Column("purpose", sa.Text, nullable=False),  # "feed", "api", "invitation"
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("view", sa.JSON, nullable=False),  # what a feed holds
+    sa.Column("token_hash", sa.Text, nullable=False, unique=True),  # sha-256, in hex
+    sa.Column("token", sa.Text),  # in clear only where its address must be shown again
+    sa.Column("created", sa.Double, nullable=False),
+    sa.Column("last_used", sa.Double),
+    sa.Column("expires", sa.Double),
+)
+
+# What the server does by itself. `unique_key` is set while a job waits or runs, so that none stands twice.
+jobs = sa.Table(
+    "jobs",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("reader", sa.ForeignKey("readers.id"), index=True),
+    sa.Column("payload", sa.JSON, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),  # queued, running, done, failed
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("run_at", sa.Double, nullable=False),
+    sa.Column("started", sa.Double),
+    sa.Column("finished", sa.Double),
+    sa.Column("progress_done", sa.Integer, nullable=False),
+    sa.Column("progress_total", sa.Integer, nullable=False),
+    sa.Column("progress_what", sa.Text, nullable=False),
+    sa.Column("error", sa.Text),
+    sa.Column("unique_key", sa.Text, unique=True),
+    sa.Index(None, "state", "run_at"),
 )
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import sqlalchemy as sa
 
 from attention_filter.errors import UsageError
 from attention_filter.store import backup, batches, feedback, items, readers, search, sources, sqlite, vectors
+from attention_filter.store.accounts import Accounts
 from attention_filter.store.batches import Batch
 from attention_filter.store.items import Added
 from attention_filter.store.migrate import migrate
@@ -34,6 +36,7 @@ def open_store(url: str, reader: str = "me") -> Store:
         with sqlite.one_line_errors(path):
             sqlite.prepare(engine, path)
             with sqlite.begin_writing(engine).begin() as connection:
+                backup.before_upgrade(connection, path)
                 migrate(connection, path)
     except BaseException:
         engine.dispose()
@@ -55,8 +58,13 @@ class Store:
         self._writing_engine = sqlite.begin_writing(engine)
 
     def for_reader(self, reader: str) -> Store:
-        """The same database as another reader sees it; it shares the connections, so only one of the two is closed."""
+        """The same database as another reader sees it. They share connections: closing one closes all."""
         return Store(self._engine, self.path, reader)
+
+    @cached_property
+    def accounts(self) -> Accounts:
+        """Who may sign in to this database, whatever reader this store is for."""
+        return Accounts(self._engine, self.path)
 
     def close(self) -> None:
         self._engine.dispose()
