@@ -16,6 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from attention_filter.app import Filter
 from attention_filter.server.access import Visitor, visitor
+from attention_filter.server.background import Background
 from attention_filter.server.language import Language, language, languages, wanted_by
 from attention_filter.settings import Settings
 from attention_filter.store.store import Store
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 PREFERENCES = "preferences"  # the name of the state they are kept in
 THEMES = ("auto", "light", "dark")
+MIN_HALF_LIFE, MAX_HALF_LIFE = 1 / 24, 365.0  # days
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,9 @@ class Preferences:
     images: bool = False  # show pictures, fetched through this server
     open_marks_read: bool = True
     order: str = "rank"  # or "time"
+    exploration: float | None = None  # these three stand above the settings of the process; None: as it has them
+    variety: float | None = None
+    half_life_days: float | None = None
 
     def checked(self) -> Preferences:
         """The same, with what makes no sense set to its default."""
@@ -44,7 +49,24 @@ class Preferences:
             language=self.language if self.language in languages() else "",
             theme=self.theme if self.theme in THEMES else "auto",
             order=self.order if self.order in ("rank", "time") else "rank",
+            exploration=_between(self.exploration, 0.0, 1.0),
+            variety=_between(self.variety, 0.0, 1.0),
+            half_life_days=_between(self.half_life_days, MIN_HALF_LIFE, MAX_HALF_LIFE),
         )
+
+    def tuned(self, settings: Settings) -> Settings:
+        """The settings of the process as this reader wants them.
+
+        >>> Preferences(variety=0.5).tuned(Settings(db="sqlite:///x.db")).variety
+        0.5
+        """
+        own = {name: getattr(self, name) for name in ("exploration", "variety", "half_life_days")}
+        return settings.model_copy(update={name: value for name, value in own.items() if value is not None})
+
+
+def _between(value: float | None, low: float, high: float) -> float | None:
+    """The value within its bounds; None for what is no number."""
+    return min(max(value, low), high) if isinstance(value, int | float) and value == value else None
 
 
 def preferences(store: Store) -> Preferences:
@@ -72,6 +94,7 @@ class Site:
         self.settings = settings
         self.reader = reader
         self.clock = clock
+        self.background = Background()
         self._loading = Lock()
         self.templates = Environment(
             loader=PackageLoader("attention_filter.server"),
@@ -94,7 +117,8 @@ class Site:
 
     def filter(self, reader: str) -> Filter:
         """A reader's filter on the shared database; cheap, and not to be closed."""
-        return Filter(self.store.for_reader(reader), self.settings, self.clock, self.encoder)
+        store = self.store.for_reader(reader)
+        return Filter(store, preferences(store).tuned(self.settings), self.clock, self.encoder)
 
 
 def site(request: Request) -> Site:
