@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 from uuid import NAMESPACE_URL, uuid5
 from xml.etree.ElementTree import Element, SubElement, register_namespace, tostring
 
@@ -116,37 +116,96 @@ def _web(url: str | None) -> str | None:
     return url if (url or "").startswith(("http://", "https://")) else None
 
 
-def digest_html(ranked: Sequence[Ranked], *, title: str, now: datetime) -> str:
-    """One HTML page without scripts, pictures or anything to load; every text is escaped."""
-    pages = Environment(loader=PackageLoader("attention_filter"), autoescape=True, undefined=StrictUndefined)
+class Tongue(Protocol):
+    """The language a digest is written in: messages filled in, ages and moments."""
+
+    code: str
+
+    def say(self, message: str, **values: Any) -> str: ...
+    def count(self, one: str, many: str, n: int, **values: Any) -> str: ...
+    def ago(self, then: datetime, now: datetime) -> str: ...
+    def moment(self, when: datetime) -> str: ...
+
+
+class English:
+    """The language of the source."""
+
+    code = "en"
+
+    def say(self, message: str, **values: Any) -> str:
+        return message.format(**values)
+
+    def count(self, one: str, many: str, n: int, **values: Any) -> str:
+        return (one if n == 1 else many).format(n=n, **values)
+
+    def ago(self, then: datetime, now: datetime) -> str:
+        return age(then, now)
+
+    def moment(self, when: datetime) -> str:
+        return f"{when:%-d %B %Y, %H:%M} UTC"
+
+
+ENGLISH = English()
+
+
+@dataclass(frozen=True)
+class Story:
+    """An item as a digest tells it. `percent` is the length of its bar."""
+
+    title: str
+    url: str | None
+    lang: str
+    origin: str
+    lead: str
+    score: str
+    percent: int
+    why: str
+
+
+def stories(ranked: Sequence[Ranked], now: datetime, tongue: Tongue = ENGLISH) -> list[Story]:
+    """What a digest says of each item."""
     top = max((one.score for one in ranked), default=0.0)
-    stories = [
-        {
-            "title": one.item.entry.title,
-            "url": _web(one.item.entry.url),
-            "lang": one.item.entry.lang if one.item.entry.lang != "und" else "",
-            "origin": _origin(one, now),
-            "lead": _lead(one),
-            "score": f"{one.score:+.2f}",
-            "percent": round(100 * max(one.score, 0) / top) if top > 0 else 0,
-            "why": _why(one),
-        }
+    return [
+        Story(
+            title=one.item.entry.title or one.item.source_title,
+            url=_web(one.item.entry.url),
+            lang=one.item.entry.lang if one.item.entry.lang != "und" else "",
+            origin=_origin(one, now, tongue),
+            lead=_lead(one),
+            score=f"{one.score:+.2f}",
+            percent=round(100 * max(one.score, 0) / top) if top > 0 else 0,
+            why=_why(one, tongue),
+        )
         for one in ranked
     ]
-    moment = f"{now:%-d %B %Y, %H:%M} UTC"
-    return pages.get_template("digest.html").render(title=title, stories=stories, now=moment)
 
 
-def digest_text(ranked: Sequence[Ranked], now: datetime) -> str:
+def digest_html(
+    ranked: Sequence[Ranked], *, title: str, now: datetime, tongue: Tongue = ENGLISH, stop: str = ""
+) -> str:
+    """One HTML page without scripts, pictures or anything to load; every text is escaped. `stop` is the address that
+    ends the letters."""
+    pages = Environment(loader=PackageLoader("attention_filter"), autoescape=True, undefined=StrictUndefined)
+    told = stories(ranked, now, tongue)
+    count = tongue.count("{n} story", "{n} stories", len(told))
+    page = pages.get_template("digest.html")
+    return page.render(
+        title=title, stories=told, count=count, now=tongue.moment(now), t=tongue.say, lang=tongue.code, stop=stop
+    )
+
+
+def digest_text(ranked: Sequence[Ranked], now: datetime, tongue: Tongue = ENGLISH, stop: str = "") -> str:
     """The same as plain text, for a terminal or a letter."""
     blocks = []
-    for place, one in enumerate(ranked, 1):
-        lines = [f"{place}. {one.item.entry.title}", f"   {_origin(one, now)} · {one.score:+.2f}"]
-        lines += [f"   {_lead(one)}"] if _lead(one) else []
-        lines += [f"   {_why(one)}"] if _why(one) else []
-        lines += [f"   {one.item.entry.url}"] if one.item.entry.url else []
+    for place, one in enumerate(stories(ranked, now, tongue), 1):
+        lines = [f"{place}. {one.title}", f"   {one.origin} · {one.score}"]
+        lines += [f"   {one.lead}"] if one.lead else []
+        lines += [f"   {one.why}"] if one.why else []
+        lines += [f"   {one.url}"] if one.url else []
         blocks.append("\n".join(lines))
-    return "\n\n".join(blocks) or "Nothing new that is worth your attention."
+    blocks = blocks or [tongue.say("Nothing new that is worth your attention.")]
+    blocks += [tongue.say("No more of these letters: {address}", address=stop)] if stop else []
+    return "\n\n".join(blocks)
 
 
 def age(then: datetime, now: datetime) -> str:
@@ -164,9 +223,9 @@ def age(then: datetime, now: datetime) -> str:
     return f"{minutes / 1440:.0f} d"
 
 
-def _origin(one: Ranked, now: datetime) -> str:
-    others = f"{len(one.story)} more tell it" if one.story else ""
-    return " · ".join(part for part in (one.item.source_title, age(one.item.date, now), others) if part)
+def _origin(one: Ranked, now: datetime, tongue: Tongue) -> str:
+    others = tongue.say("{n} more tell it", n=len(one.story)) if one.story else ""
+    return " · ".join(part for part in (one.item.source_title, tongue.ago(one.item.date, now), others) if part)
 
 
 def _lead(one: Ranked) -> str:
@@ -174,8 +233,8 @@ def _lead(one: Ranked) -> str:
     return text if len(text) <= LEAD else text[: LEAD - 1].rstrip() + "…"
 
 
-def _why(one: Ranked) -> str:
+def _why(one: Ranked, tongue: Tongue = ENGLISH) -> str:
     if one.pinned:
-        return "pinned by your rule"
-    reasons = [f"for “{one.interest}”" if one.interest else "", one.moved or ""]
+        return tongue.say("pinned by your rule")
+    reasons = [tongue.say("for “{interest}”", interest=one.interest) if one.interest else "", one.moved or ""]
     return " · ".join(reason for reason in reasons if reason)
