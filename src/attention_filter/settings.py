@@ -57,6 +57,19 @@ class Settings(BaseSettings):
     wordnet: str = "/usr/share/wordnet"  # folder of WordNet's database files, for suggestions
     half_life_days: float = Field(default=3.0, gt=0)  # of freshness
 
+    # The web page (`attention serve`)
+    host: str = "127.0.0.1"  # address to listen on; any other than this machine's own demands an account
+    port: int = Field(default=8000, ge=0, le=65535)
+    hosts: tuple[str, ...] = ()  # names under which the page is reached, e.g. ("news.example.org",)
+    base_url: str = ""  # where the page stands for its visitors, e.g. "https://news.example.org"
+    trusted_proxies: tuple[str, ...] = ()  # addresses or networks whose X-Forwarded-* headers are believed
+    user_header: str = ""  # a header by which such a proxy names who signed in there, e.g. "Remote-User"
+    max_upload: int = Field(default=20_000_000, gt=0)  # bytes of one request
+    oidc_issuer: str = ""  # sign in at an OpenID Connect provider, e.g. "https://id.example.org"
+    oidc_client_id: str = ""
+    oidc_client_secret: SecretStr = SecretStr("")  # empty: a public client, which PKCE protects alone
+    oidc_name: str = ""  # what the button says, e.g. "our Keycloak"
+
     @property
     def user_agent(self) -> str:
         """Who we are and how to reach whoever runs us."""

@@ -56,7 +56,14 @@ def app(tmp_path, clock):
 
 @pytest.fixture
 def browser(app):
-    return TestClient(app, base_url="http://127.0.0.1", client=("127.0.0.1", 50000))
+    said = {"Origin": "http://127.0.0.1", "Accept": "text/html"}
+    return TestClient(app, base_url="http://127.0.0.1", client=("127.0.0.1", 50000), headers=said)
+
+
+@pytest.fixture
+def strange(app):
+    """From now on it is somebody else who looks."""
+    return lambda: setattr(app.state.access, "_reader", "stranger")
 
 
 @pytest.fixture

@@ -86,8 +86,8 @@ def test_quotas_are_added_told_in_words_removed_and_put_back(browser, mine):
     assert refused.css_first("#q-amount").attributes["value"] == "many"
 
 
-def test_a_stranger_cannot_remove_a_rule_of_another(app, browser, mine):
+def test_a_stranger_cannot_remove_a_rule_of_another(strange, browser, mine):
     rule = mine.add_rule(Rule(0, RuleAction.PIN, words=("x",)))
-    app.state.site.reader = "stranger"
+    strange()
     assert browser.post(f"/rules/{rule.id}/remove").status_code == 404
     assert mine.rules()

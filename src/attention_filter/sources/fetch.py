@@ -1,4 +1,4 @@
-"""The one HTTP client: every request that leaves this program goes through `Client.get`.
+"""The one HTTP client: every request that leaves this program goes through `Client`.
 
 Polite: says who it is, asks "has it changed?" (conditional GET, RFC 9110 §13), obeys Retry-After, holds one
 connection per host at a time. Careful: follows redirects itself and checks every hop (see guard), limits the
@@ -168,6 +168,25 @@ only a source that you name in the setting private_hosts may be private
             moved_to = str(target) if permanent else moved_to
         raise SourceError(f"{_host(target)}: redirects more than {MAX_HOPS} times; check the address")
 
+    def post_form(self, url: str, form: Mapping[str, str], *, headers: Mapping[str, str] | None = None) -> Response:
+        """The answer to a form, sent once: it may have had an effect, so it is neither repeated nor redirected.
+
+        Raises SourceError as `get` does; `headers` may hold credentials, which no error repeats.
+        """
+        target = _checked(url)
+        host = _host(target)
+        with self._turn(host):
+            limits = Limits(
+                deadline=time.monotonic() + self._settings.total_timeout,
+                seconds=self._settings.total_timeout,
+                wire_bytes=self._settings.max_bytes + HEADROOM,
+                named=is_named(host, _port(target), self._settings.private_hosts),
+            )
+            answer = self._once(target, headers or {}, limits, form)
+        if isinstance(answer, _Redirect):
+            raise SourceError(f"{host}: redirects a form that was sent to it; check the address")
+        return answer
+
     def _turn(self, host: str) -> Lock:
         """The lock that lets one request at a time go to a host."""
         with self._turns_lock:
@@ -188,32 +207,37 @@ only a source that you name in the setting private_hosts may be private
                 return self._once(target, validators, limits)
         raise AssertionError("stamina ends with an answer or an exception")
 
-    def _once(self, target: httpx2.URL, validators: Mapping[str, str], limits: Limits) -> Response | _Redirect:
+    def _once(
+        self, target: httpx2.URL, headers: Mapping[str, str], limits: Limits, form: Mapping[str, str] | None = None
+    ) -> Response | _Redirect:
         host = _host(target)
+        method = "GET" if form is None else "POST"
         try:
-            request = self._http.build_request("GET", target, headers=validators, extensions={"limits": limits})
+            request = self._http.build_request(
+                method, target, headers=headers, data=form, extensions={"limits": limits}
+            )
             answer = self._http.send(request, stream=True)
         except _FAULTS as exc:
             raise no_answer(host, exc) from exc
         with closing(answer):
-            refuse(host, answer, bool(validators), self._now())
+            refuse(host, answer, form is None and bool(headers), self._now())
             if answer.status_code in REDIRECTS:
                 return _Redirect(answer.headers["location"], REDIRECTS[answer.status_code])
             try:
                 body = b"" if answer.status_code == 304 else _read(host, answer, self._settings.max_bytes)
             except _FAULTS as exc:
                 raise broken_answer(host, exc) from exc
-        headers = answer.headers
+        said = answer.headers
         return Response(
             status=answer.status_code,
             url=str(target),
             body=body,
             not_modified=answer.status_code == 304,
-            etag=validator(headers.get("etag")),
-            last_modified=validator(headers.get("last-modified")),
-            content_type=headers.get("content-type"),
+            etag=validator(said.get("etag")),
+            last_modified=validator(said.get("last-modified")),
+            content_type=said.get("content-type"),
             moved_to=None,
-            max_age=max_age(headers.get("cache-control")),
+            max_age=max_age(said.get("cache-control")),
         )
 
 

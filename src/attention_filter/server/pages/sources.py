@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,6 +15,7 @@ from attention_filter.errors import AttentionError, DataError, UsageError
 from attention_filter.server import undo
 from attention_filter.server.access import Visitor
 from attention_filter.server.site import Me, Mine, back, render, site
+from attention_filter.server.wall import is_loopback
 from attention_filter.store.sources import Tally
 from attention_filter.types import Source, SourceKind
 
@@ -110,22 +110,14 @@ def by_folder(found: list[Row]) -> dict[str, list[Row]]:
 def why_no_paths(request: Request, who: Visitor) -> str:
     """Why this visitor may not follow files and folders of this machine; empty when they may.
 
-    Only who sits at it may: the owner, over loopback, with nothing in between.
+    Only who sits at it may: the owner, at a server bound to loopback, with no proxy in between.
     """
-    ends = (request.scope.get("server") or ("", 0), request.scope.get("client") or ("", 0))
-    direct = not any(name in request.headers for name in ("forwarded", "x-forwarded-for", "x-forwarded-host"))
     if not who.is_owner:
         return "Only the owner of this server may follow files and folders of it."
-    if not direct or not all(_is_loopback(str(host)) for host, _ in ends):
-        return "Files and folders can be followed only from the machine that the server runs on."
+    settings = site(request).settings
+    if not is_loopback(settings.host) or settings.trusted_proxies or request.state.forwarded:
+        return "Files and folders can be followed only while the server listens to its own machine alone."
     return ""
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def follow(request: Request, mine: Mine, who: Visitor, address: str, folder: str = "") -> Source:
