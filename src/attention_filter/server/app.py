@@ -14,7 +14,17 @@ from starlette.exceptions import HTTPException
 from attention_filter import __version__
 from attention_filter.errors import AttentionError, StoreError, UsageError
 from attention_filter.server import access, accounts, oidc, passkeys
-from attention_filter.server.pages import digest, feeds, knowledge, rules, sources, stream
+from attention_filter.server.pages import (
+    digest,
+    feeds,
+    knowledge,
+    profile,
+    rules,
+    sources,
+    stream,
+    welcome,
+)
+from attention_filter.server.pages import settings as settings_page
 from attention_filter.server.site import Site, render
 from attention_filter.settings import Settings
 from attention_filter.store.store import open_store
@@ -32,7 +42,8 @@ def create_app(
     app.state.site = site = Site(open_store(settings.db, reader), settings, reader, clock)
     access.install(app, settings, site.store.accounts, reader=reader, clock=clock)
     app.mount("/static", StaticFiles(directory=str(files(__package__) / "static")), name="static")
-    for page in (accounts, passkeys, oidc, stream, sources, rules, knowledge, digest, feeds):
+    mine = (welcome, sources, rules, knowledge, digest, feeds, profile, settings_page)
+    for page in (accounts, passkeys, oidc, stream, *mine):
         app.include_router(page.router)
     app.exception_handler(AttentionError)(_failed)
     app.exception_handler(HTTPException)(_refused)
