@@ -58,6 +58,7 @@ def test_a_rule_as_a_form_is_the_same_rule(rule):
         ({}, "needs a condition"),
         ({"older": "a week"}, "no number"),
         ({"pattern": "(a+)+$"}, "for ever"),
+        ({"pattern": "a{2}("}, "not a regular expression"),
         ({"action": "boost", "words": "x"}, "changes nothing"),
         ({"lang": "klingon"}, "unknown language"),
     ],
@@ -66,7 +67,7 @@ def test_a_rule_that_cannot_be_is_refused_and_stays_typed(browser, mine, data, w
     page = page_of(browser.post("/rules", data=data), 422)
     assert why in page.css_first(".problem").text()
     assert not mine.rules()
-    assert why in browser.post("/rules/preview", data=data).text
+    assert why in page_of(browser.post("/rules/preview", data=data)).css_first(".problem").text()
 
 
 def test_rules_speak_chinese():

@@ -58,8 +58,9 @@ def test_the_owner_downloads_a_backup_that_is_a_whole_database(browser, stocked,
 
 def test_nobody_but_the_owner_gets_a_backup(browser, stocked, app, clock):
     accounts = stocked.store.accounts
-    accounts.create("Ann", now=clock(), reader="me", is_owner=True)
-    guest = accounts.create("Bob", now=clock(), reader="bob", is_owner=False)
+    ann = accounts.create("Ann", None, now=clock(), adopt="me")
+    invitation = accounts.make_secret(ann.reader, "invitation", "for Bob", now=clock())
+    guest = accounts.create("Bob", None, now=clock(), invitation=invitation)
     browser.cookies.set("attention-session", accounts.start_session(guest.id, clock()))
     assert browser.post("/settings/backup").status_code == 403
     assert "backup" not in browser.get("/settings").text

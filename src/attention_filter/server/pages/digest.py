@@ -75,7 +75,7 @@ def in_words(view: View, mine: Filter, tongue: Language) -> str:
 
 @router.get("/digest")
 def digest(request: Request, mine: Mine, who: Me, asked: str = "", sent: str = "") -> HTMLResponse:
-    return _page(request, mine, who, asked=asked, sent=sent)
+    return _page(request, mine, who, asked=asked, sent=sent if sent in set(post.State) else "")
 
 
 @router.post("/digest/schedule")
