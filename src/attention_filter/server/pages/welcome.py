@@ -89,8 +89,8 @@ def skip(mine: Mine) -> Response:
 def _interests(request: Request, mine: Filter, said: list[str], status: int = 200, problem: str = "") -> HTMLResponse:
     code = spoken(request, preferences(mine.store)).code
     said = [text for text in said if text.strip()]
-    ordered = [code, *(other for other in EXAMPLES if other != code)]
-    examples = [text for lang in ordered for text in EXAMPLES.get(lang, ()) if text not in said]
+    own, others = EXAMPLES.get(code, ()), [texts[:2] for lang, texts in EXAMPLES.items() if lang != code]
+    examples = [text for texts in (own, *others) for text in texts if text not in said]
     rows = said + [""] * max(ROWS - len(said), 1 if len(said) >= ROWS else 0)
     return render(request, "welcome_interests.html", status=status, said=rows, examples=examples, problem=problem)
 
