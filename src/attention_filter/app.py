@@ -279,13 +279,13 @@ class Filter:
     def remove_rule(self, rule_id: int) -> None:
         self.store.remove_rule(rule_id)
 
-    def touched(self, rules_: Sequence[Rule], days: float = 30.0) -> dict[int, list[Item]]:
+    def touched(self, wanted: Sequence[Rule], days: float = 30.0) -> dict[int, list[Item]]:
         """{rule id: items of the last `days` that the rule holds for, newest first}, of the newest TOUCHABLE."""
-        for rule in rules_:
+        for rule in wanted:
             rules.check(rule)
         now = self.clock()
-        lately = self.store.newest(TOUCHABLE, since=now - timedelta(days=days)) if rules_ else []
-        return rules.touched(rules_, lately, now)
+        lately = self.store.newest(TOUCHABLE, since=now - timedelta(days=days)) if wanted else []
+        return rules.touched(wanted, lately, now)
 
     # Knowledge
 

@@ -119,7 +119,8 @@ def _web(url: str | None) -> str | None:
 class Tongue(Protocol):
     """The language a digest is written in: messages filled in, ages and moments."""
 
-    code: str
+    @property
+    def code(self) -> str: ...  # ISO 639-1
 
     def say(self, message: str, **values: Any) -> str: ...
     def count(self, one: str, many: str, n: int, **values: Any) -> str: ...

@@ -76,12 +76,20 @@ def stocked(mine):
     """The reader's filter with two feeds, ten items each, all encoded; nobody need be asked for them."""
     topics = {"Rust Weekly": "rust compiler borrow crate", "Green Post": "solar battery wind grid"}
     for name, said in topics.items():
-        source = mine.store.add_source(f"https://{name.split()[0].lower()}.example/feed", SourceKind.FEED, title=name, now=NOW)
+        source = mine.store.add_source(
+            f"https://{name.split()[0].lower()}.example/feed", SourceKind.FEED, title=name, now=NOW
+        )
         entries = [
-            Entry(f"{name}-{n}", f"{said.split()[n % 4]} story {n}", f"https://e.example/{name[0]}{n}", text=f"{said} {n}", lang="en",
-                  published=NOW - timedelta(hours=n))
+            Entry(
+                f"{name}-{n}",
+                f"{said.split()[n % 4]} story {n}",
+                f"https://e.example/{name[0]}{n}",
+                text=f"{said} {n}",
+                lang="en",
+                published=NOW - timedelta(hours=n),
+            )
             for n in range(10)
-        ]  # fmt: skip
+        ]
         mine.store.add_entries(source.id, entries, NOW)
     mine.understand(changed=True)
     return mine

@@ -25,7 +25,12 @@ def test_a_schedule_is_kept_and_a_wrong_one_refused(browser, mine, clock):
     page = page_of(browser.post("/digest/schedule", data=form))
     assert "The next one comes in 11 hr" in page.css_first("#schedule").text()
     kept = post.subscription(mine.store)
-    assert (kept.schedule.zone, kept.schedule.size, kept.home, kept.since) == ("Asia/Shanghai", 5, "http://127.0.0.1", clock())
+    assert (kept.schedule.zone, kept.schedule.size, kept.home, kept.since) == (
+        "Asia/Shanghai",
+        5,
+        "http://127.0.0.1",
+        clock(),
+    )
     for wrong in ({"zone": "Mars"}, {"size": "900"}, {"hour": "x"}):
         assert page_of(browser.post("/digest/schedule", data=form | wrong), 422).css_first(".problem")
     assert post.subscription(mine.store) == kept
@@ -86,7 +91,12 @@ def test_each_view_holds_what_it_says(browser, stocked, address):
 def test_a_feed_is_renamed_and_revoked_by_its_owner_alone(browser, stocked, address, strange, clock):
     path = address()
     (feed,) = stocked.store.accounts.secrets("me", FEED, clock())
-    assert page_of(browser.post(f"/digest/feeds/{feed.id}", data={"name": "Other"})).css_first(".feed input").attributes["value"] == "Other"
+    assert (
+        page_of(browser.post(f"/digest/feeds/{feed.id}", data={"name": "Other"}))
+        .css_first(".feed input")
+        .attributes["value"]
+        == "Other"
+    )
     assert stocked.store.accounts.secrets("me", FEED, clock())[0].last_used is None
     browser.get(f"{path}.atom")
     assert stocked.store.accounts.secrets("me", FEED, clock())[0].last_used == clock()
@@ -98,7 +108,9 @@ def test_a_feed_is_renamed_and_revoked_by_its_owner_alone(browser, stocked, addr
     assert browser.get(f"{path}.atom").status_code == 404
 
 
-@pytest.mark.parametrize("path", ["/feed/wrong.atom", "/feed/wrong.json", "/feed/x.exe", "/digest/stop/x", "/digest/confirm/x"])
+@pytest.mark.parametrize(
+    "path", ["/feed/wrong.atom", "/feed/wrong.json", "/feed/x.exe", "/digest/stop/x", "/digest/confirm/x"]
+)
 def test_a_wrong_token_opens_nothing(browser, stocked, path):
     assert browser.get(path).status_code == 404
 

@@ -15,7 +15,13 @@ NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)  # a Sunday
 
 def letter(title="储能电池的新进展", tongue="zh", **more):
     ranked = [Ranked(Item(1, 1, "绿色日报", Entry("g", title, "https://a.example/1", text="正文"), NOW), 1.0, ())]
-    said = {"sender": "Filter <f@example.org>", "to": "ann@example.org", "slot": NOW, "now": NOW, "stop": "https://me.example/s/t"}
+    said = {
+        "sender": "Filter <f@example.org>",
+        "to": "ann@example.org",
+        "slot": NOW,
+        "now": NOW,
+        "stop": "https://me.example/s/t",
+    }
     return digest_letter(ranked, tongue=language(tongue), **{**said, **more})
 
 
@@ -69,7 +75,9 @@ def test_a_title_cannot_add_a_header():
     assert read["Bcc"] is None
 
 
-@pytest.mark.parametrize("bad", ["", "ann", "a@b", "a b@c.de", "a@b.c\r\nBcc: x@y.z", "<a@b.cd>", "a@b.cd, e@f.gh", "ä@b.cd"])
+@pytest.mark.parametrize(
+    "bad", ["", "ann", "a@b", "a b@c.de", "a@b.c\r\nBcc: x@y.z", "<a@b.cd>", "a@b.cd, e@f.gh", "ä@b.cd"]
+)
 def test_what_is_no_address_is_refused(bad):
     with pytest.raises(UsageError, match="no mail address"):
         mail_address(bad)

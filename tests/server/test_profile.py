@@ -62,11 +62,23 @@ def test_a_profile_goes_out_and_comes_back_only_after_a_look(browser, stocked, a
     assert len(standing(stocked)) == 3
 
 
-HOSTILE = {"attention_filter_profile": 1, "interests": [{"text": "x"}], "rules": [{"action": "block", "pattern": "(a+)+$"}]}
+HOSTILE = {
+    "attention_filter_profile": 1,
+    "interests": [{"text": "x"}],
+    "rules": [{"action": "block", "pattern": "(a+)+$"}],
+}
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"{}", b"[1", b"\xff\xfe", json.dumps(HOSTILE).encode(), b'{"attention_filter_profile": 1, "quotas": ["so what"]}']
+    "body",
+    [
+        b"",
+        b"{}",
+        b"[1",
+        b"\xff\xfe",
+        json.dumps(HOSTILE).encode(),
+        b'{"attention_filter_profile": 1, "quotas": ["so what"]}',
+    ],
 )
 def test_what_is_no_profile_is_refused_whole(browser, mine, body):
     answer = browser.post("/profile/preview", files={"file": ("me.json", body)})

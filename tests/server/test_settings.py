@@ -5,7 +5,15 @@ from selectolax.lexbor import LexborHTMLParser
 
 from attention_filter.server.site import Preferences, keep_preferences, preferences
 
-FORM = {"language": "zh", "theme": "dark", "order": "time", "exploration": "0.4", "variety": "0,25", "half_life_days": "5", "age_limit": "30"}  # fmt: skip
+FORM = {
+    "language": "zh",
+    "theme": "dark",
+    "order": "time",
+    "exploration": "0.4",
+    "variety": "0,25",
+    "half_life_days": "5",
+    "age_limit": "30",
+}
 
 
 def page_of(answer, status=200):
@@ -15,7 +23,10 @@ def page_of(answer, status=200):
 
 def test_settings_are_kept_and_the_filter_honours_them(browser, mine, app):
     page = page_of(browser.post("/settings", data=FORM))
-    assert (page.css_first("html").attributes["lang"], page.css_first("html").attributes["data-theme"]) == ("zh", "dark")
+    assert (page.css_first("html").attributes["lang"], page.css_first("html").attributes["data-theme"]) == (
+        "zh",
+        "dark",
+    )
     kept = preferences(mine.store)
     assert (kept.order, kept.open_marks_read, kept.images) == ("time", False, False)
     tuned = app.state.site.filter("me").settings

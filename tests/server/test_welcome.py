@@ -36,7 +36,10 @@ def test_the_first_run_goes_from_interests_to_sources_to_ranked_items(browser, m
     browser.post("/welcome/interests", data={"said": ["the rust compiler", "  ", "太阳能电池"]})
     assert [one.text for one in mine.interests()] == ["the rust compiler", "太阳能电池"]
     assert where(browser.get("/welcome", follow_redirects=False)) == "/welcome/sources"
-    assert where(browser.post("/welcome/sources", data={"address": str(folder)}, follow_redirects=False)) == "/welcome/reading"
+    assert (
+        where(browser.post("/welcome/sources", data={"address": str(folder)}, follow_redirects=False))
+        == "/welcome/reading"
+    )
     app.state.site.background.wait("me", 20)
     page = page_of(browser.get("/welcome/reading"))
     assert len(page.css(".item")) == 8

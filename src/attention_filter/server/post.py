@@ -125,7 +125,11 @@ def ask_for_address(
         mine.store.reader, CONFIRM, address, now=now, view={"address": address}, expires=now + CONFIRMABLE
     )
     letter = confirmation_letter(
-        sender=sender_of(mine.settings), to=address, link=f"{home}/digest/confirm/{token}", now=now, tongue=language(tongue)
+        sender=sender_of(mine.settings),
+        to=address,
+        link=f"{home}/digest/confirm/{token}",
+        now=now,
+        tongue=language(tongue),
     )
     (deliver or hand_over)(mine.settings, letter, lambda: None)
     stop = wanted.stop or accounts.make_secret(mine.store.reader, STOP, address, now=now)
@@ -174,9 +178,7 @@ def send_due(mine: Filter, *, deliver: Deliver | None = None) -> Letter | None:
     return send(mine, wanted, due, last.tries if last else 0, deliver)
 
 
-def send(
-    mine: Filter, wanted: Subscription, due: datetime, tries: int = 0, deliver: Deliver | None = None
-) -> Letter:
+def send(mine: Filter, wanted: Subscription, due: datetime, tries: int = 0, deliver: Deliver | None = None) -> Letter:
     """Send a digest for this slot now; returns what became of it."""
     now, items = mine.clock(), chosen(mine, wanted)
     letter = Letter(slot=due, to=wanted.address, state=State.TRYING, at=now, tries=tries + 1, items=len(items))
@@ -257,9 +259,7 @@ def hand_over(settings: Settings, letter: EmailMessage, about_to: Callable[[], N
 def _connected(settings: Settings) -> smtplib.SMTP:
     secure = ssl.create_default_context()
     if settings.smtp_tls == "tls":
-        server: smtplib.SMTP = smtplib.SMTP_SSL(
-            settings.smtp_host, settings.smtp_port, timeout=TIMEOUT, context=secure
-        )
+        server: smtplib.SMTP = smtplib.SMTP_SSL(settings.smtp_host, settings.smtp_port, timeout=TIMEOUT, context=secure)
     else:
         server = smtplib.SMTP(settings.smtp_host, settings.smtp_port, timeout=TIMEOUT)
     try:
@@ -278,3 +278,19 @@ def _check(where: str, code: int, said: bytes) -> None:
         told = said.decode("utf-8", "replace").replace("\n", " ")[:200]
         raise MailError(f"{where}: {code} {told}", final=500 <= code < 600)
 
+
+def waiting(store: Store, settings: Settings, now: datetime) -> list[str]:
+    """The readers whose digest may be due: for whoever plans the work. `send_due` decides."""
+    if not settings.smtp_host:
+        return []
+    found = []
+    for name in store.readers():
+        mine = store.for_reader(name)
+        wanted = subscription(mine)
+        due = slot(wanted.schedule, now)
+        if due is None or not wanted.confirmed or (wanted.since and due <= wanted.since):
+            continue
+        last = next((one for one in log(mine) if one.slot == due), None)
+        if last is None or not (last.state in ENDED or (last.next_try and last.next_try > now)):
+            found.append(name)
+    return found

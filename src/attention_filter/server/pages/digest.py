@@ -98,9 +98,7 @@ def mail(request: Request, mine: Mine, who: Me, address: Annotated[str, Form()] 
     """Ask whether the address is theirs: a letter with a link goes there, and nothing else before it is opened."""
     tongue = spoken(request, preferences(mine.store))
     try:
-        post.ask_for_address(
-            mine, site(request).store.accounts, address, home=own_origin(request), tongue=tongue.code
-        )
+        post.ask_for_address(mine, site(request).store.accounts, address, home=own_origin(request), tongue=tongue.code)
     except AttentionError as error:
         return _page(request, mine, who, 422, problem=str(error))
     return RedirectResponse("/digest?asked=1#mail", 303)

@@ -51,7 +51,11 @@ def is_known(etag: str, if_none_match: str) -> bool:
 
 @router.post("/digest/feeds")
 def make(
-    request: Request, who: Me, name: Annotated[str, Form()] = "", view: Annotated[str, Form()] = "you", above: Annotated[str, Form()] = ""
+    request: Request,
+    who: Me,
+    name: Annotated[str, Form()] = "",
+    view: Annotated[str, Form()] = "you",
+    above: Annotated[str, Form()] = "",
 ) -> Response:
     """A new secret address. `view` is "you", "saved", "above" (with a score), "interest:3" or "source:7"."""
     here = site(request)

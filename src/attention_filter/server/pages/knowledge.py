@@ -22,7 +22,16 @@ router = APIRouter()
 
 def _page(request: Request, mine: Filter, status: int = 200, **more: Any) -> HTMLResponse:
     text = mine.export_knowledge()
-    context = {"problem": "", "line": 0, "text": text, "word": "", "senses": (), "unsuggested": "", "doubts": (), **more}
+    context = {
+        "problem": "",
+        "line": 0,
+        "text": text,
+        "word": "",
+        "senses": (),
+        "unsuggested": "",
+        "doubts": (),
+        **more,
+    }
     return render(
         request,
         "knowledge.html",

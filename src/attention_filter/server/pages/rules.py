@@ -153,9 +153,7 @@ class QuotaForm(BaseModel):
         return f"{group} {self.relation} {self.amount.strip()}{'%' if self.unit == '%' else ''}"
 
 
-def _page(
-    request: Request, mine: Filter, status: int = 200, form: RuleForm | None = None, **more: Any
-) -> HTMLResponse:
+def _page(request: Request, mine: Filter, status: int = 200, form: RuleForm | None = None, **more: Any) -> HTMLResponse:
     kept = mine.rules()
     touched = mine.touched(kept)
     tongue = spoken(request, preferences(mine.store))
