@@ -111,6 +111,23 @@ def test_a_digest_arrives_once_per_slot(mailing, sink, morning, clock):
     assert len(set(titles(sink))) == 2, "the second tells other items"
 
 
+def test_whoever_plans_the_work_is_told_who_waits_for_a_letter(mailing, sink, clock):
+    def waiting():
+        return post.waiting(mailing.store, mailing.settings, clock())
+
+    assert waiting() == []
+    clock.now += timedelta(days=1)
+    assert waiting() == ["me"]
+    sink.answers = {"RCPT": "451 later"}
+    send_due(mailing)
+    assert waiting() == []
+    clock.now += timedelta(minutes=6)
+    assert waiting() == ["me"]
+    sink.answers = {}
+    send_due(mailing)
+    assert waiting() == []
+
+
 def test_nothing_is_sent_before_the_schedule_began_or_the_address_was_confirmed(mailing, sink, clock):
     assert send_due(mailing) is None
     clock.now += timedelta(days=1)

@@ -18,6 +18,7 @@ from attention_filter.store.batches import Batch
 from attention_filter.store.items import Added
 from attention_filter.store.migrate import migrate
 from attention_filter.store.search import Hit
+from attention_filter.store.sources import Tally
 from attention_filter.types import Entry, Feedback, Interest, Item, Rule, Sign, Source, SourceKind
 
 BATCH = 500  # entries in one transaction: a lost batch is small, and other writers wait for a moment only
@@ -173,7 +174,7 @@ class Store:
         with self._write() as (connection, reader):
             return sources.edit(connection, reader, id_, title, folder)
 
-    def tallies(self, since: datetime) -> dict[int, sources.Tally]:
+    def tallies(self, since: datetime) -> dict[int, Tally]:
         """{source id: what it brought}, for the sources that have items; `since` says what "lately" means."""
         with self._read() as (connection, reader):
             return sources.tallies(connection, reader, since)

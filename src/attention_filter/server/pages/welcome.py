@@ -9,6 +9,7 @@ import tomllib
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from threading import Thread
 from typing import Annotated, Any
 
 from fastapi import APIRouter, File, Form, Request, UploadFile
@@ -104,6 +105,8 @@ def _interests(request: Request, mine: Filter, said: list[str], status: int = 20
 
 @router.get("/welcome/interests")
 def interests(request: Request, mine: Mine) -> HTMLResponse:
+    # The model takes seconds to load: time enough while somebody thinks about what to say.
+    Thread(target=site(request).encoder, daemon=True).start()
     return _interests(request, mine, [one.text for one in mine.interests() if one.weight > 0])
 
 
