@@ -14,7 +14,7 @@ import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from attention_filter.audit import Audit, Offer, Promise
     from attention_filter.intake import Fetched, Progress
     from attention_filter.models.encoder import Encoder
+
+
+TOUCHABLE = 2_000  # newest items that a rule is tried on to tell what it would do
 
 
 @dataclass(frozen=True)
@@ -105,12 +108,16 @@ class Filter:
 
     def import_opml(self, path: Path) -> list[Source]:
         """Follow every feed of an OPML file."""
-        from attention_filter import intake  # only what connects pays for the HTTP client
-
         try:
-            return intake.subscribe_opml(self.store, _read(path), self.clock())
+            return self.follow_opml(_read(path))
         except DataError as error:
             raise DataError(f"{path}: {error}") from error
+
+    def follow_opml(self, body: bytes) -> list[Source]:
+        """Follow every feed of an OPML document."""
+        from attention_filter import intake  # only what connects pays for the HTTP client
+
+        return intake.subscribe_opml(self.store, body, self.clock())
 
     def export_opml(self) -> str:
         """What is followed, as an OPML document that any feed reader takes."""
@@ -270,8 +277,12 @@ class Filter:
         return self.store.undo_together(self.clock())
 
     def take_back(self, acts: Sequence[int]) -> list[Feedback]:
-        """Take back these acts, by the ids that `act` gave them."""
+        """Take back these acts, whenever they were done, by the ids that `act` gave them."""
         return self.store.take_back(acts, self.clock())
+
+    def forget(self, item_id: int) -> int:
+        """Strike all that was done with an item from the log, for good; what was learned from it goes with it."""
+        return self.store.forget(item_id)
 
     # Interests and rules
 
@@ -352,6 +363,14 @@ class Filter:
     def remove_rule(self, rule_id: int) -> None:
         self.store.remove_rule(rule_id)
 
+    def touched(self, wanted: Sequence[Rule], days: float = 30.0) -> dict[int, list[Item]]:
+        """{rule id: items of the last `days` that the rule holds for, newest first}, of the newest TOUCHABLE."""
+        for rule in wanted:
+            rules.check(rule)
+        now = self.clock()
+        lately = self.store.newest(TOUCHABLE, since=now - timedelta(days=days)) if wanted else []
+        return rules.touched(wanted, lately, now)
+
     # Knowledge
 
     def knowledge(self) -> list[concepts.Known]:
@@ -361,7 +380,13 @@ class Filter:
     def add_knowledge(self, text: str, file: str = "graph") -> list[str]:
         """Add the concepts of a TOML text (see `personal.graph`); returns what in them may be meant otherwise."""
         added = concepts.both_scripts(graph.parse(text, file))
-        whole = graph.merge(concepts.load(self.store), added)
+        return self._keep_knowledge(graph.merge(concepts.load(self.store), added))
+
+    def replace_knowledge(self, text: str, file: str = "graph") -> list[str]:
+        """Let this TOML text be the whole graph; returns what in it may be meant otherwise."""
+        return self._keep_knowledge(concepts.both_scripts(graph.parse(text, file)))
+
+    def _keep_knowledge(self, whole: graph.Graph) -> list[str]:
         self._encode(concepts.texts(whole))
         concepts.keep(self.store, whole)
         return graph.doubts(whole)
@@ -417,6 +442,10 @@ class Filter:
     def export_profile(self) -> str:
         """Interests, rules and feedback as JSON that `import_profile` takes on any machine."""
         return exchange.export_profile(self.store)
+
+    def preview_profile(self, text: str) -> exchange.Imported:
+        """What `import_profile` would add; nothing is stored."""
+        return exchange.preview_profile(self.store, text)
 
     def import_profile(self, text: str) -> exchange.Imported:
         """Add an exported profile to this one; feedback is matched to items by source and guid."""

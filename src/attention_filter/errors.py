@@ -42,3 +42,14 @@ class DataError(AttentionError):
     """A file a person handed over cannot be understood; names the file and the line."""
 
     exit_code = 6
+
+
+class MailError(AttentionError):
+    """A letter could not be handed over. `final` when trying again is of no use, `unsure` when it may have arrived."""
+
+    exit_code = 7
+
+    def __init__(self, message: str, *, final: bool = False, unsure: bool = False) -> None:
+        super().__init__(message)
+        self.final = final
+        self.unsure = unsure

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from attention_filter import claims, concepts, quotas
 from attention_filter.errors import DataError
-from attention_filter.personal import graph
+from attention_filter.personal import graph, rules
 from attention_filter.reading import Reading
 from attention_filter.store.store import Store
 from attention_filter.types import Rule, RuleAction, Sign
@@ -122,8 +122,43 @@ def export_profile(store: Store) -> str:
     return document.model_dump_json(indent=2)
 
 
+@dataclass(frozen=True)
+class _Plan:
+    """What an exported profile would add here. Rules, quotas and acts that are there already are left out."""
+
+    interests: list[_Said]
+    rules: list[Rule]
+    quotas: list[str]
+    acts: list[tuple[int, _Act]]  # with the item each is about
+    missing: int
+    concepts: graph.Graph | None
+
+    @property
+    def adds(self) -> Imported:
+        return Imported(len(self.interests), len(self.rules), len(self.acts), self.missing)
+
+
+def preview_profile(store: Store, text: str) -> Imported:
+    """What `import_profile` would add. DataError when it is no exported profile."""
+    return _plan(store, text).adds
+
+
 def import_profile(store: Store, text: str, now: datetime) -> Imported:
     """Add what `export_profile` wrote. Interests and rules that are there already are not doubled."""
+    plan = _plan(store, text)
+    for said in plan.interests:
+        store.add_interest(said.text, said.weight, now)
+    if plan.concepts is not None:
+        concepts.keep(store, plan.concepts)
+    for rule in plan.rules:
+        store.add_rule(rule)
+    quotas.add(store, plan.quotas)
+    for item, act in plan.acts:
+        store.add_feedback(item, act.sign, act.at)
+    return plan.adds
+
+
+def _plan(store: Store, text: str) -> _Plan:
     try:
         document = _Document.model_validate_json(text)
     except ValidationError as error:
@@ -131,34 +166,27 @@ def import_profile(store: Store, text: str, now: datetime) -> Imported:
         where = ".".join(str(part) for part in first["loc"])
         raise DataError(f"not an exported profile: {where}{': ' if where else ''}{first['msg']}") from error
     told = graph.parse(document.knowledge, "the profile's knowledge")  # before anything is stored: it may be wrong
-    known_concepts = graph.merge(concepts.load(store), told)
-    for said in document.interests:
-        store.add_interest(said.text, said.weight, now)
-    if told:
-        concepts.keep(store, known_concepts)
     known = {_plain(rule) for rule in store.rules()}
-    new = [Rule(0, **dict(rule)) for rule in document.rules]
-    new = [rule for rule in new if _plain(rule) not in known]
+    new = [rule for rule in (Rule(0, **dict(rule)) for rule in document.rules) if _plain(rule) not in known]
     for rule in new:
-        store.add_rule(rule)
+        rules.check(rule)
     there = {str(quota) for quota in quotas.stored(store)}
-    quotas.add(store, [sentence for sentence in document.quotas if sentence not in there])
+    lacking = [sentence for sentence in document.quotas if sentence not in there]
+    quotas.checked(store, lacking)
     found = {
         url: store.find_guids(url, [act.guid for act in document.feedback if act.source == url])
         for url in {act.source for act in document.feedback}
     }
+    matched = [(found[act.source].get(act.guid), act) for act in document.feedback]
     standing = {(act.item, act.sign) for act in store.feedback()}
-    done = known_acts = 0
-    for act in document.feedback:
-        item = found[act.source].get(act.guid)
-        if item is None:
-            continue
-        if (item, act.sign) in standing:
-            known_acts += 1
-        else:
-            store.add_feedback(item, act.sign, act.at)
-            done += 1
-    return Imported(len(document.interests), len(new), done, len(document.feedback) - done - known_acts)
+    return _Plan(
+        interests=document.interests,
+        rules=new,
+        quotas=lacking,
+        acts=[(item, act) for item, act in matched if item is not None and (item, act.sign) not in standing],
+        missing=sum(item is None for item, _ in matched),
+        concepts=graph.merge(concepts.load(store), told) if told else None,
+    )
 
 
 def _plain(rule: Rule) -> str:

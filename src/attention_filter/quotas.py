@@ -22,14 +22,20 @@ def stored(store: Store) -> list[Constraint]:
     return [constraints.parse(sentence) for sentence in json.loads(store.get_state(QUOTAS) or b"[]")]
 
 
-def add(store: Store, sentences: Sequence[str]) -> list[Constraint]:
-    """Keep these too; UsageError, with nothing kept, when one cannot hold beside the others."""
+def checked(store: Store, sentences: Sequence[str]) -> list[Constraint]:
+    """The sentences read; UsageError when one cannot hold beside the others."""
     before = stored(store)
     new: list[Constraint] = []
     for quota in map(constraints.parse, sentences):
         constraints.check(quota, [*before, *new])
         new.append(quota)
-    _keep(store, [*before, *new])
+    return new
+
+
+def add(store: Store, sentences: Sequence[str]) -> list[Constraint]:
+    """Keep these too; UsageError, with nothing kept, when one cannot hold beside the others."""
+    new = checked(store, sentences)
+    _keep(store, [*stored(store), *new])
     return new
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from functools import cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import platformdirs
 from pydantic import Field, SecretStr, field_validator
@@ -48,6 +48,12 @@ class Settings(BaseSettings):
     max_bytes: int = 20_000_000  # of one response, after decompression
     max_entries: int = 2_000  # newest entries taken from one feed document
     parse_seconds: float = 20.0
+    smtp_host: str = ""  # the mail server that digests go through; empty: none are sent
+    smtp_port: int = 587
+    smtp_user: str = ""
+    smtp_password: SecretStr = SecretStr("")
+    smtp_from: str = ""  # e.g. "Attention Filter <digest@example.org>"
+    smtp_tls: Literal["starttls", "tls", "none"] = "starttls"
     exploration: float = Field(default=0.1, ge=0.0, le=1.0)  # 0: only the best; 1: as bold as it is unsure of you
     variety: float = Field(default=0.1, ge=0.0, le=1.0)  # 0: alike or not; 1: as unlike one another as can be
     wordnet: str = "/usr/share/wordnet"  # folder of WordNet's database files, for suggestions

@@ -85,6 +85,7 @@ class Source:
     last_error: str | None = None
     failures: int = 0  # in a row
     muted: bool = False  # 410 Gone, or by the reader
+    gone: bool = False  # it said so itself: 410
     columns: tuple[tuple[str, str], ...] = ()  # TABLE: (field of Entry, column name)
     items: int = 0
 

@@ -67,3 +67,29 @@ def test_what_counts_is_what_a_stack_of_acts_would_say(
             store.undo(now)
             stack.pop()
     assert {f.item: f.sign for f in store.feedback()} == dict(stack)
+
+
+def test_any_act_can_be_taken_back_once_and_the_one_before_counts_again(
+    store: Store, ids: tuple[int, ...], now: datetime
+) -> None:
+    first = store.add_feedback(ids[0], Sign.LIKE, now)
+    store.add_feedback(ids[1], Sign.SAVE, now)
+    later = store.add_feedback(ids[0], Sign.HIDE, now + timedelta(minutes=1))
+    assert store.take_back([later.id], now) == [later]
+    assert {f.item: f.sign for f in store.feedback()} == {ids[0]: Sign.LIKE, ids[1]: Sign.SAVE}
+    assert store.take_back([later.id], now) == []
+    assert [(act.id, undone) for act, undone in store.act_log()] == [(3, True), (2, False), (1, False)]
+    assert [act for act, _ in store.act_log(1, before=2)] == [first]
+
+
+def test_forgetting_an_item_strikes_its_acts_and_undos_and_no_others(
+    store: Store, ids: tuple[int, ...], now: datetime
+) -> None:
+    store.add_feedback(ids[0], Sign.LIKE, now)
+    store.undo(now)
+    store.add_feedback(ids[0], Sign.DISLIKE, now)
+    kept = store.add_feedback(ids[1], Sign.SAVE, now)
+    assert store.forget(ids[0]) == 3
+    assert [act for act, _ in store.act_log()] == [kept]
+    assert store.forget(ids[0]) == 0
+    assert store.check() == []

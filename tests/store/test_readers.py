@@ -16,13 +16,13 @@ def fill(store: Store, now: datetime) -> dict[str, int]:
     source = store.add_source(f"https://e.org/{store.reader}", SourceKind.FEED, now=now).id
     (item,) = store.add_entries(source, [Entry("g", f"Secret of {store.reader}", text="words")], now).new
     store.put_vectors("m", [store.missing_vectors("m")[0][0]], np.ones((1, 4)))
-    store.add_feedback(item, Sign.LIKE, now)
+    act = store.add_feedback(item, Sign.LIKE, now).id
     store.put_state("profile", store.reader.encode())
     store.keep_background(Kept(f"of {store.reader}", "m", store.marks(now), b"background"))
     store.set_age_limit(9)
     interest = store.add_interest(f"of {store.reader}", 1.0, now).id
     rule = store.add_rule(Rule(0, RuleAction.BLOCK, words=(store.reader,))).id
-    return {"source": source, "item": item, "interest": interest, "rule": rule}
+    return {"source": source, "item": item, "interest": interest, "rule": rule, "act": act}
 
 
 def everything(store: Store) -> dict[str, object]:
@@ -58,12 +58,18 @@ REFUSED: dict[str, Callable[[Store, dict[str, int], datetime], object]] = {
     "add_acts": lambda s, ids, now: s.add_acts([ids["item"]], Sign.LIKE, now),
     "remove_interest": lambda s, ids, now: s.remove_interest(ids["interest"]),
     "set_interest_weight": lambda s, ids, now: s.set_interest_weight(ids["interest"], 9),
+    "edit_source": lambda s, ids, now: s.edit_source(ids["source"], title="Mine", folder="now"),
     "remove_rule": lambda s, ids, now: s.remove_rule(ids["rule"]),
 }
 SEES_NOTHING: dict[str, Callable[[Store, datetime], object]] = {
     "sources": lambda s, now: s.sources(),
     "due_sources": lambda s, now: s.due_sources(now),
     "count_items": lambda s, now: s.count_items(),
+    "tallies": lambda s, now: s.tallies(now),
+    "newest": lambda s, now: s.newest(10),
+    "act_log": lambda s, now: s.act_log(),
+    "age_limit": lambda s, now: s.age_limit(),
+    "forget": lambda s, now: s.forget(1),
     "find_guids": lambda s, now: s.find_guids("https://e.org/me", ["g"]),
     "search": lambda s, now: s.search("secret"),
     "missing_vectors": lambda s, now: s.missing_vectors("other model"),

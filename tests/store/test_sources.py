@@ -4,8 +4,9 @@ from datetime import datetime, timedelta
 import pytest
 
 from attention_filter.errors import UsageError
+from attention_filter.store.sources import Tally
 from attention_filter.store.store import Store
-from attention_filter.types import Entry, SourceKind
+from attention_filter.types import Entry, Sign, SourceKind
 
 
 def test_adding_a_source_twice_changes_nothing(store: Store, now: datetime) -> None:
@@ -78,3 +79,27 @@ def test_two_readers_share_a_source_but_not_its_title_folder_or_muting(
 def test_an_unknown_source_is_named(store: Store) -> None:
     with pytest.raises(UsageError, match="source 5: you follow no such source"):
         store.source(5)
+
+
+def test_a_source_is_renamed_and_put_into_a_folder_for_its_reader_alone(
+    opened: Callable[..., Store], feed: int, now: datetime
+) -> None:
+    ann, bob = opened("me"), opened("bob")
+    bob.add_source(ann.source(feed).url, SourceKind.FEED, now=now)
+    changed = ann.edit_source(feed, title="  My   feed ", folder=" a / b// ")
+    assert (changed.title, changed.folder) == ("My feed", "a/b")
+    assert (bob.source(feed).title, bob.source(feed).folder) == ("", "")
+    assert ann.edit_source(feed, title="", folder="").title == ""
+
+
+def test_tallies_count_what_a_source_brought_this_reader(store: Store, feed: int, now: datetime) -> None:
+    ids = store.add_entries(
+        feed, [Entry(f"g{n}", f"T{n}", text=f"t{n}", published=now - timedelta(days=10 * n)) for n in range(5)], now
+    ).new
+    store.add_feedback(ids[0], Sign.LIKE, now)
+    store.add_feedback(ids[1], Sign.HIDE, now)
+    store.add_feedback(ids[2], Sign.SAVE, now)
+    store.undo(now)
+    assert store.tallies(now - timedelta(days=15)) == {feed: Tally(items=5, lately=2, unread=3, liked=1)}
+    assert [item.id for item in store.newest(2, source=feed)] == list(ids[:2])
+    assert [item.id for item in store.newest(9, since=now - timedelta(days=15))] == list(ids[:2])

@@ -104,6 +104,28 @@ def decide_all(rules: Sequence[Rule], items: Iterable[Item], now: datetime) -> t
     return out, tuple(strikes)
 
 
+def touched(rules: Sequence[Rule], items: Iterable[Item], now: datetime) -> dict[int, list[Item]]:
+    """{rule id: the items it holds for}, each rule by itself; a pattern that ran out of time STRIKES times is left.
+
+    >>> from attention_filter.types import Entry
+    >>> now = datetime.fromisoformat("2026-11-22T12:00:00+00:00")
+    >>> items = [Item(n, 1, "LWN", Entry("g", title), fetched=now) for n, title in enumerate(["Rust", "Wheat rust"])]
+    >>> rules = [Rule(7, RuleAction.BLOCK, words=("wheat",)), Rule(8, RuleAction.PIN, words=("rust",))]
+    >>> {rule: [item.id for item in items] for rule, items in touched(rules, items, now).items()}
+    {7: [1], 8: [0, 1]}
+    """
+    found: dict[int, list[Item]] = {rule.id: [] for rule in rules}
+    strikes = dict.fromkeys(found, 0)
+    for item in items:
+        for rule in rules:
+            try:
+                if strikes[rule.id] < STRIKES and _holds(rule, item, now):
+                    found[rule.id].append(item)
+            except TimeoutError:
+                strikes[rule.id] += 1
+    return found
+
+
 def check(rule: Rule) -> None:
     """UsageError, with what to do, for a rule that is empty, broken, dangerous or could never hold."""
     if all(value is None or value == () for value in _conditions(rule)):

@@ -18,7 +18,26 @@ from starlette.exceptions import HTTPException
 from attention_filter import __version__
 from attention_filter.errors import AttentionError, StoreError, UsageError
 from attention_filter.server import access, accounts, live, oidc, passkeys, watch
-from attention_filter.server.pages import acts, attention, images, install, interests, item, search, stream, tray, you
+from attention_filter.server.pages import (
+    acts,
+    attention,
+    digest,
+    feeds,
+    images,
+    install,
+    interests,
+    item,
+    knowledge,
+    profile,
+    rules,
+    search,
+    sources,
+    stream,
+    tray,
+    welcome,
+    you,
+)
+from attention_filter.server.pages import settings as settings_page
 from attention_filter.server.site import Site, render
 from attention_filter.server.work import ask
 from attention_filter.server.worker import WorkerProcess
@@ -53,8 +72,9 @@ def create_app(
         here.shelf.renew = lambda store: ask(store, "rank", store.reader, clock())
     app.state.registry.register(watch.Stored(here.store, clock))
     app.mount("/static", StaticFiles(directory=str(files(__package__) / "static")), name="static")
-    pages = (stream, acts, item, search, images, install, tray, interests, attention, you)
-    for page in (accounts, passkeys, oidc, live, watch, *pages):
+    read = (welcome, stream, acts, item, search, images, install, tray)
+    know = (interests, attention, you, sources, rules, knowledge, digest, feeds, profile, settings_page)
+    for page in (accounts, passkeys, oidc, live, watch, *read, *know):
         app.include_router(page.router)
     app.exception_handler(AttentionError)(_failed)
     app.exception_handler(HTTPException)(_refused)

@@ -34,7 +34,8 @@ class Language:
 
     def say(self, message: str, **values: Any) -> str:
         found = self.messages.get(message) or message
-        return (found if isinstance(found, str) else found[0]).format(**values)
+        text = found if isinstance(found, str) else found[0]
+        return text.format(**values) if values else text  # what is no message of ours may have braces: an error, say
 
     def count(self, one: str, many: str, n: int, **values: Any) -> str:
         """The message for n things: "{n} item", "{n} items"."""

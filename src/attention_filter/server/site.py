@@ -17,6 +17,7 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from attention_filter import standing
 from attention_filter.app import Filter
 from attention_filter.server.access import Visitor, visitor
+from attention_filter.server.background import Background
 from attention_filter.server.lanes import Lists
 from attention_filter.server.language import Language, language, languages, wanted_by
 from attention_filter.server.shelf import Shelf
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 PREFERENCES = "preferences"  # the name of the state they are kept in
 THEMES = ("auto", "light", "dark")
+MIN_HALF_LIFE, MAX_HALF_LIFE = 1 / 24, 365.0  # days
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,9 @@ class Preferences:
     images: bool = False  # show pictures, fetched through this server
     open_marks_read: bool = True
     order: str = "rank"  # or "time"
+    exploration: float | None = None  # these three stand above the settings of the process; None: as it has them
+    variety: float | None = None
+    half_life_days: float | None = None
 
     def checked(self) -> Preferences:
         """The same, with what makes no sense set to its default."""
@@ -47,7 +52,24 @@ class Preferences:
             language=self.language if self.language in languages() else "",
             theme=self.theme if self.theme in THEMES else "auto",
             order=self.order if self.order in ("rank", "time") else "rank",
+            exploration=_between(self.exploration, 0.0, 1.0),
+            variety=_between(self.variety, 0.0, 1.0),
+            half_life_days=_between(self.half_life_days, MIN_HALF_LIFE, MAX_HALF_LIFE),
         )
+
+    def tuned(self, settings: Settings) -> Settings:
+        """The settings of the process as this reader wants them.
+
+        >>> Preferences(variety=0.5).tuned(Settings(db="sqlite:///x.db")).variety
+        0.5
+        """
+        own = {name: getattr(self, name) for name in ("exploration", "variety", "half_life_days")}
+        return settings.model_copy(update={name: value for name, value in own.items() if value is not None})
+
+
+def _between(value: float | None, low: float, high: float) -> float | None:
+    """The value within its bounds; None for what is no number."""
+    return min(max(value, low), high) if isinstance(value, int | float) and value == value else None
 
 
 def preferences(store: Store) -> Preferences:
@@ -77,6 +99,7 @@ class Site:
         self.clock = clock
         self.shelf = Shelf(settings, clock, lambda store: standing.refresh(store, settings, clock()))
         self.lists = Lists()
+        self.background = Background()
         self._loading = Lock()
         self.templates = Environment(
             # The drawings of `attention evaluate me --html` are shown here, too.
@@ -100,7 +123,8 @@ class Site:
 
     def filter(self, reader: str) -> Filter:
         """A reader's filter on the shared database; cheap, and not to be closed."""
-        return Filter(self.store.for_reader(reader), self.settings, self.clock, self.encoder)
+        store = self.store.for_reader(reader)
+        return Filter(store, preferences(store).tuned(self.settings), self.clock, self.encoder)
 
 
 def site(request: Request) -> Site:

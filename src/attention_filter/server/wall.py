@@ -18,6 +18,7 @@ from attention_filter.errors import UsageError
 from attention_filter.settings import Settings
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+BY_TOKEN = ("/digest/stop/",)  # a mail program sends it (RFC 8058); it says no origin, and its token is all it can do
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 FORWARDED = frozenset({b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-real-ip", b"forwarded"})
 
@@ -179,7 +180,8 @@ def refusal(scope: Scope, rules: Rules) -> tuple[int, str] | None:
     here = (scope.get("server") or ("", 0))[0]
     if name not in rules.names and not (name == here and _is_address(here)):
         return 421, "This server does not go by that name; its owner can add it to the setting hosts."
-    if is_forged(scope["method"], headers, (f"{scope['scheme']}://{headers['host'].lower()}", rules.origin)):
+    ours = (f"{scope['scheme']}://{headers['host'].lower()}", rules.origin)
+    if not scope["path"].startswith(BY_TOKEN) and is_forged(scope["method"], headers, ours):
         return 403, "This request came from another site, so nothing was done."
     length = headers.get("content-length", "0")
     if not length.isdecimal() or int(length) > rules.max_upload:

@@ -321,6 +321,10 @@ class Accounts:
         with self._read() as connection:
             return secrets.all_of(connection, reader, purpose, now)
 
+    def rename_secret(self, reader: str, id_: int, name: str) -> None:
+        with self._write() as connection:
+            secrets.rename(connection, reader, id_, name)
+
     def revoke(self, reader: str, id_: int) -> None:
         """The token opens nothing from now on."""
         with self._write() as connection:

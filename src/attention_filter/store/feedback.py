@@ -116,6 +116,25 @@ def liked(
     return counts
 
 
+def forget(connection: sa.Connection, reader: int, item: int) -> int:
+    """Strike all the reader ever did with an item from the log, undos too; returns how many rows that were."""
+    gone = 0
+    for undos_first in (feedback.c.undoes.is_not(None), sa.true()):
+        mine = sa.delete(feedback).where(feedback.c.reader == reader, feedback.c.item == item, undos_first)
+        gone += connection.execute(mine).rowcount
+    return gone
+
+
+def log(connection: sa.Connection, reader: int, limit: int, before: int | None) -> list[tuple[Feedback, bool]]:
+    """The reader's acts, newest first, each with whether it was taken back; `before` is the id of a later act."""
+    undone = sa.exists().where(_undo.c.undoes == feedback.c.id)
+    chosen = sa.select(feedback, undone.label("undone")).where(
+        feedback.c.reader == reader, feedback.c.sign.is_not(None), *([feedback.c.id < before] if before else [])
+    )
+    rows = connection.execute(chosen.order_by(feedback.c.id.desc()).limit(limit))
+    return [(_feedback(row), bool(row.undone)) for row in rows]
+
+
 def all_of(connection: sa.Connection, reader: int) -> list[Feedback]:
     """The effective feedback, oldest first."""
     acts = effective(reader).subquery()

@@ -23,6 +23,7 @@ from attention_filter.store.schema import (
     seconds,
     seconds_or_none,
     sources,
+    subscribed,
     subscriptions,
     visible,
 )
@@ -95,6 +96,17 @@ def by_guid(connection: sa.Connection, reader: int, url: str, guids: Sequence[st
         rows = connection.execute(wanted.where(sources.c.url == url, items.c.guid.in_(part), visible(reader)))
         found |= {guid: id_ for guid, id_ in rows}
     return found
+
+
+def newest(
+    connection: sa.Connection, reader: int, limit: int, source: int | None = None, since: datetime | None = None
+) -> list[int]:
+    """Ids of the newest items of the sources that the reader follows, or of one of them, seen or not."""
+    wanted = [subscribed(reader)]
+    wanted += [items.c.source == source] if source is not None else []
+    wanted += [items.c.date >= seconds(since)] if since is not None else []
+    chosen = sa.select(items.c.id).where(*wanted).order_by(items.c.date.desc(), items.c.id.desc()).limit(limit)
+    return list(connection.scalars(chosen))
 
 
 def count(connection: sa.Connection, reader: int) -> int:

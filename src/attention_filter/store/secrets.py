@@ -61,9 +61,7 @@ def make(
     view: Mapping[str, Any],
     expires: datetime | None,
 ) -> str:
-    name = " ".join(name.split())
-    if not name or len(name) > LONGEST_NAME:
-        raise UsageError(f"give it a name of at most {LONGEST_NAME} characters, so that you know it again")
+    name = _checked_name(name)
     token = draw_token()
     row = {
         "reader": readers.find_or_add(connection, reader),
@@ -106,6 +104,19 @@ def is_stale(secret: Secret, now: datetime) -> bool:
 
 def note_use(connection: sa.Connection, secret: Secret, now: datetime) -> None:
     connection.execute(sa.update(secrets).where(secrets.c.id == secret.id).values(last_used=seconds(now)))
+
+
+def rename(connection: sa.Connection, reader: str, id_: int, name: str) -> None:
+    mine = (secrets.c.reader == readers.find(connection, reader), secrets.c.id == id_)
+    if not connection.execute(sa.update(secrets).where(*mine).values(name=_checked_name(name))).rowcount:
+        raise UsageError(f"secret {id_}: you have no such address or token")
+
+
+def _checked_name(name: str) -> str:
+    name = " ".join(name.split())
+    if not name or len(name) > LONGEST_NAME:
+        raise UsageError(f"give it a name of at most {LONGEST_NAME} characters, so that you know it again")
+    return name
 
 
 def revoke(connection: sa.Connection, reader: str, id_: int) -> None:

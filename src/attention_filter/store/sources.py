@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
 from attention_filter.errors import UsageError
+from attention_filter.store import feedback
 from attention_filter.store.schema import (
     items,
     moment_or_none,
@@ -17,9 +19,20 @@ from attention_filter.store.schema import (
     seconds,
     seconds_or_none,
     sources,
+    subscribed,
     subscriptions,
 )
-from attention_filter.types import Source, SourceKind
+from attention_filter.types import Sign, Source, SourceKind
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What one source brought a reader: items in all and lately, unread ones, and those liked or saved."""
+
+    items: int = 0
+    lately: int = 0
+    unread: int = 0
+    liked: int = 0
 
 
 def add(connection: sa.Connection, reader: int, wanted: Source, now: datetime) -> Source:
@@ -103,6 +116,30 @@ def unsubscribe(connection: sa.Connection, reader: int, id_: int) -> None:
     connection.execute(sa.delete(subscriptions).where(subscriptions.c.reader == reader, subscriptions.c.source == id_))
 
 
+def edit(connection: sa.Connection, reader: int, id_: int, title: str, folder: str) -> Source:
+    """Give the source the reader's own title (empty: what it calls itself) and put it into a folder ("a/b")."""
+    one(connection, reader, id_)
+    mine = (subscriptions.c.reader == reader, subscriptions.c.source == id_)
+    own = {"title": " ".join(title.split()), "folder": "/".join(p for part in folder.split("/") if (p := part.strip()))}
+    connection.execute(sa.update(subscriptions).where(*mine).values(own))
+    return one(connection, reader, id_)
+
+
+def tallies(connection: sa.Connection, reader: int, since: datetime) -> dict[int, Tally]:
+    """{source id: its tally} for every source of the reader that has items; `since` says what "lately" means."""
+    acts = feedback.effective(reader).subquery()
+    liked = acts.c.sign.in_([Sign.LIKE.value, Sign.SAVE.value])
+    counted = sa.select(
+        items.c.source,
+        sa.func.count().label("items"),
+        sa.func.sum(sa.case((items.c.date >= seconds(since), 1), else_=0)).label("lately"),
+        sa.func.sum(sa.case((acts.c.sign.is_(None), 1), else_=0)).label("unread"),
+        sa.func.sum(sa.case((liked, 1), else_=0)).label("liked"),
+    ).select_from(items.outerjoin(acts, acts.c.item == items.c.id))
+    rows = connection.execute(counted.where(subscribed(reader)).group_by(items.c.source))
+    return {row.source: Tally(row.items, row.lately, row.unread, row.liked) for row in rows}
+
+
 def record_success(
     connection: sa.Connection,
     old: Source,
@@ -176,6 +213,7 @@ def _source(row: sa.Row[Any]) -> Source:
         last_error=row.last_error,
         failures=row.failures,
         muted=row.muted or row.gone,
+        gone=row.gone,
         columns=_columns(json.loads(row.columns)),
         items=row.items,
     )

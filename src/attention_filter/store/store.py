@@ -33,6 +33,7 @@ from attention_filter.store.items import Added
 from attention_filter.store.jobs import Jobs
 from attention_filter.store.migrate import migrate
 from attention_filter.store.search import Hit
+from attention_filter.store.sources import Tally
 from attention_filter.types import Entry, Feedback, Interest, Item, Rule, Sign, Source, SourceKind
 
 BATCH = 500  # entries in one transaction: a lost batch is small, and other writers wait for a moment only
@@ -198,6 +199,16 @@ class Store:
         with self._write() as (connection, reader):
             sources.mute(connection, reader, sources.one(connection, reader, id_), muted)
 
+    def edit_source(self, id_: int, *, title: str, folder: str) -> Source:
+        """Call the source so (empty: as it calls itself) and put it into this folder, "a/b" when nested."""
+        with self._write() as (connection, reader):
+            return sources.edit(connection, reader, id_, title, folder)
+
+    def tallies(self, since: datetime) -> dict[int, Tally]:
+        """{source id: what it brought}, for the sources that have items; `since` says what "lately" means."""
+        with self._read() as (connection, reader):
+            return sources.tallies(connection, reader, since)
+
     # Items
 
     def add_entries(self, source_id: int, entries: Iterable[Entry], now: datetime) -> Added:
@@ -221,6 +232,11 @@ class Store:
 
     def item(self, id_: int) -> Item:
         return self.items([id_])[0]
+
+    def newest(self, limit: int, *, source: int | None = None, since: datetime | None = None) -> list[Item]:
+        """The newest items of what the reader follows, or of one source, seen or not."""
+        with self._read() as (connection, reader):
+            return items.read(connection, reader, items.newest(connection, reader, limit, source, since))
 
     def find_guids(self, source_url: str, guids: Sequence[str]) -> dict[str, int]:
         """{guid: item id} of the items of one source; guids that are not there are left out."""
@@ -299,6 +315,11 @@ class Store:
         """Hide items older than this from `batches`. Nothing is deleted, and saved items stay."""
         with self._write() as (connection, reader):
             readers.set_age_limit(connection, reader, days)
+
+    def age_limit(self) -> float | None:
+        """In days; None when there is no limit."""
+        with self._read() as (connection, reader):
+            return readers.age_limit(connection, reader)
 
     def search(self, query: str, limit: int = 20) -> list[Hit]:
         """The best matches among all the reader may see, also seen and expired ones; see `search.parse`."""
@@ -402,6 +423,16 @@ class Store:
         """Take back the last act that is not undone; returns it, or None. The undo is recorded, too."""
         with self._write() as (connection, reader):
             return feedback.undo(connection, reader, at)
+
+    def forget(self, item_id: int) -> int:
+        """Strike everything the reader did with an item from the log, for good; returns how many rows that were."""
+        with self._write() as (connection, reader):
+            return feedback.forget(connection, reader, item_id)
+
+    def act_log(self, limit: int = 50, before: int | None = None) -> list[tuple[Feedback, bool]]:
+        """What the reader did, newest first, each with whether it was taken back."""
+        with self._read() as (connection, reader):
+            return feedback.log(connection, reader, limit, before)
 
     def feedback(self) -> list[Feedback]:
         """The effective feedback: per item the latest act that is not undone, oldest first."""

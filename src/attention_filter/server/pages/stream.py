@@ -5,28 +5,31 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import APIRouter, Request
-from fastapi.responses import HTMLResponse
+from fastapi.responses import RedirectResponse, Response
 
 from attention_filter.app import Filter
 from attention_filter.server import lanes, wording
 from attention_filter.server.desk import facets, lines, listed, make_desk, rows
+from attention_filter.server.pages import welcome
 from attention_filter.server.site import Mine, is_fragment, preferences, render, site
 
 router = APIRouter()
 
 
 @router.get("/")
-def stream(request: Request, mine: Mine) -> HTMLResponse:
+def stream(request: Request, mine: Mine) -> Response:
     """Parameters: those of `lanes.Choice`, and `list` (its name), `start` and `upto` (the rows to show)."""
+    if welcome.is_new(mine.store):
+        return RedirectResponse("/welcome", 303)
     return _show(request, mine, "you", preferences(mine.store).order)
 
 
 @router.get("/saved")
-def saved(request: Request, mine: Mine) -> HTMLResponse:
+def saved(request: Request, mine: Mine) -> Response:
     return _show(request, mine, "saved", "time")
 
 
-def _show(request: Request, mine: Filter, lane: str, usual_order: str) -> HTMLResponse:
+def _show(request: Request, mine: Filter, lane: str, usual_order: str) -> Response:
     asked = request.query_params
     choice = lanes.choice_of(asked, lane, usual_order)
     desk = make_desk(mine.store, site(request).shelf.look(mine.store))
