@@ -56,6 +56,7 @@ class Place:
     def __init__(self, settings: Settings) -> None:
         self.clock = Clock()
         self.app: FastAPI = create_app(settings, worker=False, clock=self.clock)
+        self.app.state.site.__dict__["_encoder"] = HashedWords()
         self.store: Store = self.app.state.site.store
         self.accounts: Accounts = self.store.accounts
         self.access: Access = self.app.state.access

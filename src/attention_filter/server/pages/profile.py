@@ -91,7 +91,8 @@ def undo(request: Request, mine: Mine, id_: int) -> Response:
 @router.post("/profile/items/{id_}/forget")
 def forget(request: Request, mine: Mine, id_: int) -> Response:
     """Strike all acts on the item from the log, and what was learned from them."""
-    mine.forget(id_)
+    if not mine.forget(id_):
+        raise UsageError(f"item {id_}: you have done nothing with it")
     return back(request, "/profile#history")
 
 
