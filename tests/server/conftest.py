@@ -21,6 +21,7 @@ from attention_filter.models.encoder import TokenStates
 from attention_filter.server.access import Access
 from attention_filter.server.app import create_app
 from attention_filter.server.passwords import hash_password
+from attention_filter.server.worker import Worker
 from attention_filter.settings import Settings
 from attention_filter.store.accounts import Account, Accounts
 from attention_filter.store.secrets import INVITATION
@@ -163,6 +164,13 @@ def strange(app):
 @pytest.fixture
 def mine(app):
     return app.state.site.filter("me")
+
+
+@pytest.fixture
+def worker(app, clock):
+    """Does what was asked for, in this process."""
+    here = app.state.site
+    return Worker(here.store, here.settings, clock, encoder=HashedWords)
 
 
 @pytest.fixture
