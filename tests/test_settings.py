@@ -15,3 +15,9 @@ def test_no_private_host_is_named_unless_one_is(monkeypatch):
     monkeypatch.setenv("ATTENTION_PRIVATE_HOSTS", "")
     assert Settings().private_hosts == ()
     assert Settings(private_hosts=("nas",)).private_hosts == ("nas",)
+
+
+@pytest.mark.parametrize("name", ["hosts", "trusted_proxies"])
+def test_names_and_proxies_of_the_page_are_written_the_same_way(monkeypatch, name):
+    monkeypatch.setenv(f"ATTENTION_{name.upper()}", "10.0.0.0/8, 192.168.1.7")
+    assert getattr(Settings(), name) == ("10.0.0.0/8", "192.168.1.7")

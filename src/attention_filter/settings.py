@@ -62,9 +62,9 @@ class Settings(BaseSettings):
     # The web page (`attention serve`)
     host: str = "127.0.0.1"  # address to listen on; any other than this machine's own demands an account
     port: int = Field(default=8000, ge=0, le=65535)
-    hosts: tuple[str, ...] = ()  # names under which the page is reached, e.g. ("news.example.org",)
+    hosts: Annotated[tuple[str, ...], NoDecode] = ()  # names under which the page is reached: "news.example.org, nas"
     base_url: str = ""  # where the page stands for its visitors, e.g. "https://news.example.org"
-    trusted_proxies: tuple[str, ...] = ()  # addresses or networks whose X-Forwarded-* headers are believed
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()  # addresses, networks whose X-Forwarded-* we believe
     user_header: str = ""  # a header by which such a proxy names who signed in there, e.g. "Remote-User"
     max_upload: int = Field(default=20_000_000, gt=0)  # bytes of one request
     oidc_issuer: str = ""  # sign in at an OpenID Connect provider, e.g. "https://id.example.org"
@@ -72,7 +72,7 @@ class Settings(BaseSettings):
     oidc_client_secret: SecretStr = SecretStr("")  # empty: a public client, which PKCE protects alone
     oidc_name: str = ""  # what the button says, e.g. "our Keycloak"
 
-    @field_validator("private_hosts", mode="before")
+    @field_validator("private_hosts", "hosts", "trusted_proxies", mode="before")
     @classmethod
     def _names(cls, given: object) -> object:
         """In the environment as people write a list: `nas, 127.0.0.1:8080`; JSON will do, too."""

@@ -1,9 +1,28 @@
 """backup, restore, doctor, inspect."""
 
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+
 import numpy as np
 import pytest
 
 from attention_filter.models.encoder import load_encoder
+
+WRITER = """
+import sys
+from datetime import UTC, datetime
+from attention_filter.store.store import open_store
+from attention_filter.types import Entry, SourceKind
+
+now = datetime(2026, 3, 1, tzinfo=UTC)
+with open_store(sys.argv[1]) as store:
+    feed = store.add_source("https://e.example/feed", SourceKind.FEED, now=now).id
+    for n in range(100_000):
+        store.add_entries(feed, [Entry(f"{n}-{k}", f"Title {n}-{k}", text="words " * 50) for k in range(10)], now)
+        print(n, flush=True)
+"""
 
 
 def test_a_backup_is_restored_and_the_old_database_kept(attention, news, tmp_path):
@@ -13,6 +32,25 @@ def test_a_backup_is_restored_and_the_old_database_kept(attention, news, tmp_pat
     assert "the database before it is" in " ".join(done.out.split())
     assert len(attention("interests", "--json").json["interests"]) == 1
     assert list(tmp_path.glob("attention.before-restore-*.db"))
+
+
+def test_a_backup_while_another_process_writes_is_sound_and_can_be_restored(attention, news, tmp_path):
+    writer = subprocess.Popen([sys.executable, "-c", WRITER, f"sqlite:///{news}"], stdout=subprocess.PIPE, text=True)
+    try:
+        for n in range(3):
+            before = int(writer.stdout.readline())
+            assert attention("backup", f"copy-{n}.db").code == 0
+    finally:
+        writer.kill()
+        writer.communicate()
+    with closing(sqlite3.connect(tmp_path / "copy-2.db")) as copy:
+        assert copy.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    assert attention("restore", "copy-2.db").code == 0
+    with closing(sqlite3.connect(news)) as restored:
+        (count,) = restored.execute("SELECT count(*) FROM items WHERE source = 2").fetchone()
+    assert count % 10 == 0
+    assert count >= 10 * (before + 1)
+    assert attention("search", "compilers", "--json").json["hits"]
 
 
 def test_a_file_that_is_no_backup_changes_nothing(attention, news, tmp_path):

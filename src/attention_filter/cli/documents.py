@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from attention_filter.listing import Asked
     from attention_filter.personal.constraints import Constraint
     from attention_filter.sources.wordnet import Sense
+    from attention_filter.store.accounts import Account
     from attention_filter.store.search import Hit
     from attention_filter.why import Explanation
 
@@ -286,6 +287,23 @@ def profile(one: ProfileSummary) -> Document:
         "acts": dict(one.acts),
         "sources": [{"title": title, "liked": liked, "disliked": not_} for title, liked, not_ in one.sources],
         "line": _number(one.line),
+    }
+
+
+def accounts(all_of_them: Sequence[Account]) -> Document:
+    """Who may sign in, and which reader each is; no secrets."""
+    return {
+        "accounts": [
+            {
+                "name": one.name,
+                "reader": one.reader,
+                "owner": one.is_owner,
+                "has_password": one.password is not None,
+                "created": _time(one.created),
+                "last_sign_in": _time(one.last_sign_in),
+            }
+            for one in all_of_them
+        ]
     }
 
 

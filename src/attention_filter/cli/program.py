@@ -13,6 +13,7 @@ import typer
 
 from attention_filter import __version__
 from attention_filter.cli import (
+    accounts,
     care,
     evaluate,
     feedback,
@@ -112,6 +113,7 @@ train.group.command("classify")(tasks.train_classify)
 evaluate.group.command("classify")(tasks.evaluate_classify)
 app.add_typer(tasks.predict_group, name="predict", rich_help_panel=tasks.PANEL)
 app.add_typer(tasks.explain_group, name="explain", rich_help_panel=tasks.PANEL)
+app.add_typer(accounts.group, name="accounts", rich_help_panel=care.PANEL)
 app.command("backup", rich_help_panel=care.PANEL)(care.backup)
 app.command("restore", rich_help_panel=care.PANEL)(care.restore)
 app.command("doctor", rich_help_panel=care.PANEL)(care.doctor)

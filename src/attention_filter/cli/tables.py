@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from attention_filter.intake import Fetched
     from attention_filter.personal.constraints import Constraint
     from attention_filter.sources.wordnet import Sense
+    from attention_filter.store.accounts import Account
 
 _MARKS = {"ok": ("✓ ok", "green"), "new": ("· new", ""), "muted": ("– muted", "dim"), "trouble": ("! trouble", "red")}
 
@@ -152,6 +153,14 @@ def profile(one: ProfileSummary) -> Group:
     if isfinite(one.line):
         parts.append(Text(f"Items below {signed(one.line)} go to the tray."))
     return Group(*parts)
+
+
+def accounts(all_of_them: Sequence[Account], now: datetime) -> Table:
+    table = plain("name", "reader", "", "signed in")
+    for one in all_of_them:
+        last = f"{age(one.last_sign_in, now)} ago" if one.last_sign_in else "never"
+        table.add_row(Text(one_line(one.name), "bold"), one_line(one.reader), "owner" if one.is_owner else "", last)
+    return table
 
 
 def doctor(checks: Sequence[Check]) -> Table:

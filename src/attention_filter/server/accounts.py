@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from ipaddress import ip_address
 from math import ceil
 from typing import Annotated
@@ -25,9 +24,7 @@ from attention_filter.server.access import (
 )
 from attention_filter.server.site import render, site
 from attention_filter.store.accounts import Account
-from attention_filter.store.secrets import INVITATION, hash_of
-
-INVITED_FOR = timedelta(days=7)
+from attention_filter.store.secrets import INVITATION, INVITED_FOR, hash_of
 
 router = APIRouter()
 

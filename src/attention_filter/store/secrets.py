@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from secrets import token_urlsafe
 from typing import Any
 
@@ -23,6 +23,7 @@ from attention_filter.store.schema import readers as reader_rows
 
 FEED, API, INVITATION = "feed", "api", "invitation"  # purposes
 SHOWN_AGAIN = frozenset({FEED})
+INVITED_FOR = timedelta(days=7)
 LONGEST_NAME = 100  # characters
 ACCURACY = 60.0  # seconds; a use is written down at most this often
 
