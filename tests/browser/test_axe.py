@@ -37,7 +37,7 @@ PAGES = (
 PHONE = {"width": 390, "height": 844}
 FINDS = """async () => (await axe.run({resultTypes: ["violations"]})).violations
   .filter(({impact}) => ["serious", "critical"].includes(impact))
-  .map(({id, nodes}) => `${id}: ${nodes.slice(0, 3).map(({html, failureSummary}) => html + " " + failureSummary).join(" | ")}`)"""
+  .map(({id, nodes}) => [id, ...nodes.slice(0, 3).map(({html, failureSummary}) => html + failureSummary)].join("; "))"""
 
 
 @pytest.fixture(scope="module")

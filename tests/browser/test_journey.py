@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import pytest
 
+from attention_filter.demo.server import OUTLETS
+
 expect = pytest.importorskip("playwright.sync_api").expect
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 # What is the same in every language: names, formats, keys.
@@ -90,6 +92,7 @@ def read_along(page, show) -> None:
     show("reading")
     expect(page.locator("#first .item").first).to_be_visible()
     expect(page.locator("#first progress")).to_have_count(0)
+    expect(page.locator("#first .item")).to_have_count(8)
     show("first-look")
     page.click(".actions a.main")
     expect(page.locator("#items .item progress.bar").first).to_be_visible()
@@ -172,7 +175,7 @@ def width_of(page) -> int:
 
 def words_left_in_english(page) -> set[str]:
     """Words of the page itself, whatever language it is in: what an item or a feed says has a `lang` of its own."""
-    said = page.evaluate(
+    said, others = page.evaluate(
         """() => {
           const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
           const found = [];
@@ -184,7 +187,10 @@ def words_left_in_english(page) -> set[str]:
           for (const at of document.querySelectorAll("[title], [aria-label], [placeholder]"))
             if (at.closest("[lang]") === document.documentElement)
               found.push(at.title, at.getAttribute("aria-label") ?? "", at.placeholder ?? "");
-          return found.join("\\n");
+          const others = [...document.querySelectorAll("body [lang]")].map((at) => at.innerText.trim());
+          return [found.join("\n"), others];
         }"""
     )
-    return set(re.findall(r"[A-Za-z]{3,}", re.sub(r"https?://\S+", "", said))) - NAMES
+    for name in sorted({*others, *(outlet.title for outlet in OUTLETS)}, key=len, reverse=True):
+        said = said.replace(name, "")
+    return set(re.findall(r"[A-Za-z]{3,}", re.sub(r"https?://\S+|“[^”]*”", "", said))) - NAMES

@@ -25,10 +25,13 @@ SUFFIXES = (".xml", ".rss", ".atom", ".rdf", ".json")
 
 # Everything on a page that could do something that is not ours.
 STRANGE = """() => {
-  const strange = [], ours = location.origin + "/";
+  const strange = [];
+  const never = "iframe frame object embed applet base portal fencedframe style math template".split(" ");
+  const leading = "href src action formaction xlink:href cite".split(" ");
+  const ours = location.origin + "/";
   for (const at of document.querySelectorAll("*")) {
     const name = at.localName;
-    if (["iframe", "frame", "object", "embed", "applet", "base", "portal", "fencedframe", "style", "math", "template"].includes(name)
+    if (never.includes(name)
         || name === "script" && !at.src.startsWith(ours + "static/")
         || name === "link" && !at.href.startsWith(ours)
         || name === "meta" && at.httpEquiv
@@ -37,10 +40,11 @@ STRANGE = """() => {
     for (const {name, value} of at.attributes) {
       const seen = value.replace(/[\\x00-\\x20]/g, "").toLowerCase();
       if (name.startsWith("on") || name === "style" || name === "srcdoc" || name === "ping"
-          || /^(javascript|vbscript|data):/.test(seen) && ["href", "src", "action", "formaction", "xlink:href", "cite"].includes(name)
+          || /^(javascript|vbscript|data):/.test(seen) && leading.includes(name)
              && !at.matches("a.chip[href^='javascript:void(location.href=']"))
         strange.push(`${name}="${value.slice(0, 160)}" at <${at.localName}>`);
-      if (at.closest(".text") && /^(id|name|hx-|data-|slot|is$)/.test(name) && at.id !== "text") strange.push(`${name} in a text`);
+      if (at.closest(".text") && /^(id|name|hx-|data-|slot|is$)/.test(name) && at.id !== "text")
+        strange.push(`${name} in a text`);
     }
   }
   if (window.__hit) strange.push("a script ran");
