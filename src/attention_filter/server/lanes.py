@@ -6,6 +6,7 @@ in the same order whatever was liked, fetched or ranked anew meanwhile.
 
 from __future__ import annotations
 
+from array import array
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -106,7 +107,7 @@ class Kept:
     name: str
     choice: Choice
     standing: str
-    ids: tuple[int, ...]
+    ids: array[int]  # eight bytes an item: hundreds of lists are kept
 
     def beside(self, item: int) -> tuple[int | None, int | None]:
         """The items before and after this one."""
@@ -127,7 +128,7 @@ class Lists:
         """The same list has the same name, so that looking twice keeps it once."""
         name = blake2b(repr((choice, list(ids))).encode(), digest_size=6).hexdigest()
         with self._lock:
-            self._kept[reader, name] = kept = Kept(name, choice, standing, tuple(ids))
+            self._kept[reader, name] = kept = Kept(name, choice, standing, array("q", ids))
             self._kept.move_to_end((reader, name))
             while len(self._kept) > KEPT:
                 self._kept.popitem(last=False)

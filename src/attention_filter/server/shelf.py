@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from threading import Lock
 
 from attention_filter import standing
+from attention_filter.server.preferences import preferences
 from attention_filter.settings import Settings
 from attention_filter.standing import Standing
 from attention_filter.store.store import Store
@@ -27,7 +28,8 @@ class Shelf:
 
     def look(self, store: Store) -> Standing:
         """The reader's latest standing. When it is stale, a new one is asked for, and this one is shown meanwhile."""
-        if standing.is_stale(store, self._settings, standing.kept_head(store), self._clock()):
+        settings = preferences(store).tuned(self._settings)
+        if standing.is_stale(store, settings, standing.kept_head(store), self._clock()):
             self.renew(store)
         return self.latest(store)
 

@@ -174,9 +174,11 @@ class Jobs:
             raise UsageError(f"job {id_}: there is no such job")
         return _job(row)
 
-    def listed(self, states: Sequence[State], limit: int = 100) -> list[Job]:
-        """Jobs in one of these states, the newest first."""
+    def listed(self, states: Sequence[State], limit: int = 100, *, reader: str | None = None) -> list[Job]:
+        """Jobs in one of these states, the newest first; with a reader, theirs and those for everybody."""
         chosen = _SELECT.where(jobs.c.state.in_(states)).order_by(jobs.c.id.desc()).limit(limit)
+        if reader is not None:
+            chosen = chosen.where(sa.or_(reader_rows.c.name == reader, jobs.c.reader.is_(None)))
         with self._read() as connection:
             return [_job(row) for row in connection.execute(chosen)]
 

@@ -10,7 +10,8 @@ from fastapi.responses import RedirectResponse, Response
 from attention_filter.app import Filter
 from attention_filter.errors import UsageError
 from attention_filter.server import lanes, wording
-from attention_filter.server.site import Mine, back, is_fragment, preferences, render, site, spoken
+from attention_filter.server.preferences import preferences
+from attention_filter.server.site import Mine, back, is_fragment, render, site, spoken
 from attention_filter.types import Feedback, Sign
 
 router = APIRouter()

@@ -15,7 +15,8 @@ from attention_filter.server import lanes, wording
 from attention_filter.server.dress import along, classes, dress, dress_plain, pictures_in
 from attention_filter.server.language import Language
 from attention_filter.server.pages import images
-from attention_filter.server.site import Mine, back, is_fragment, preferences, render, site, spoken
+from attention_filter.server.preferences import preferences
+from attention_filter.server.site import Mine, back, is_fragment, render, site, spoken
 from attention_filter.types import Item, Reason, Rule, RuleAction, Sign
 from attention_filter.why import Explanation, adding_up
 

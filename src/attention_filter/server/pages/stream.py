@@ -11,7 +11,8 @@ from attention_filter.app import Filter
 from attention_filter.server import lanes, wording
 from attention_filter.server.desk import facets, lines, listed, make_desk, rows
 from attention_filter.server.pages import welcome
-from attention_filter.server.site import Mine, is_fragment, preferences, render, site
+from attention_filter.server.preferences import preferences
+from attention_filter.server.site import Mine, is_fragment, render, site
 
 router = APIRouter()
 

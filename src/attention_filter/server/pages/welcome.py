@@ -18,9 +18,11 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from attention_filter.app import Filter
 from attention_filter.errors import AttentionError
 from attention_filter.server.access import Visitor
+from attention_filter.server.pages import sources as sources_page
 from attention_filter.server.pages.profile import LARGEST_PROFILE, text_of
 from attention_filter.server.pages.sources import body_of, follow
-from attention_filter.server.site import Me, Mine, preferences, render, site, spoken
+from attention_filter.server.preferences import preferences
+from attention_filter.server.site import Me, Mine, render, site, spoken
 from attention_filter.store.store import Store
 from attention_filter.types import SourceKind
 
@@ -205,7 +207,8 @@ def bring(request: Request, mine: Mine, file: Annotated[UploadFile, File()]) -> 
 
 def _begin(request: Request, mine: Filter, who: Visitor) -> str:
     mine.store.put_state(STATE, b"over")
-    site(request).background.fetch(mine, mine.store.due_sources(mine.clock()))
+    if due := mine.store.due_sources(mine.clock()):
+        sources_page.read(request, who, due)
     return "/welcome/reading"
 
 
@@ -218,7 +221,7 @@ def read(request: Request, mine: Mine, who: Me) -> Response:
 def reading(request: Request, mine: Mine, who: Me) -> HTMLResponse:
     """What is ranked so far; as a part, what htmx puts in its place while the reading goes on."""
     fragment = request.headers.get("HX-Request") == "true"
-    work = site(request).background.of(who.reader)
+    work = sources_page.reading(request, who)
     items = mine.stream(PREVIEW) if mine.store.count_items() else []
     troubled = [one for one in mine.store.sources() if one.failures]
     return render(

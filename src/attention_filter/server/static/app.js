@@ -134,11 +134,14 @@
     document.title = left > 0 ? `(${left}) ${title}` : title;
   }
 
-  // --- Live news: a ranking that stands by now, items that came ---------------------------------------------------
-  if (list?.dataset.standing) {
+  // --- Live news: work that goes on, a ranking that stands by now, items that came ---------------------------------
+  if (list?.dataset.standing || one("[data-live]")) {
     const news = new EventSource("/events");
-    news.addEventListener("ranked", (event) => { one("#fresh").hidden = JSON.parse(event.data).standing === list.dataset.standing; });
-    news.addEventListener("items", () => { one("#came").hidden = false; });
+    news.addEventListener("work", () => document.body.dispatchEvent(new Event("work")));
+    if (list?.dataset.standing) {
+      news.addEventListener("ranked", (event) => { one("#fresh").hidden = JSON.parse(event.data).standing === list.dataset.standing; });
+      news.addEventListener("items", () => { one("#came").hidden = false; });
+    }
     addEventListener("pagehide", () => news.close());
   }
 
