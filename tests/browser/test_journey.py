@@ -188,9 +188,9 @@ def words_left_in_english(page) -> set[str]:
             if (at.closest("[lang]") === document.documentElement)
               found.push(at.title, at.getAttribute("aria-label") ?? "", at.placeholder ?? "");
           const others = [...document.querySelectorAll("body [lang]")].map((at) => at.innerText.trim());
-          return [found.join("\n"), others];
+          return [found.join("\\n"), others];
         }"""
     )
     for name in sorted({*others, *(outlet.title for outlet in OUTLETS)}, key=len, reverse=True):
         said = said.replace(name, "")
-    return set(re.findall(r"[A-Za-z]{3,}", re.sub(r"https?://\S+|“[^”]*”", "", said))) - NAMES
+    return set(re.findall(r"[A-Za-z]{3,}", re.sub(r"https?://\S+|“[^”]*”|\w+_\w+", "", said))) - NAMES
