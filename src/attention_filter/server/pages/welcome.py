@@ -99,8 +99,8 @@ def skip(mine: Mine) -> Response:
 def _interests(request: Request, mine: Filter, said: list[str], status: int = 200, problem: str = "") -> HTMLResponse:
     code = spoken(request, preferences(mine.store)).code
     said = [text for text in said if text.strip()]
-    own, others = EXAMPLES.get(code, ()), [texts[:2] for lang, texts in EXAMPLES.items() if lang != code]
-    examples = [text for texts in (own, *others) for text in texts if text not in said]
+    mixed = {code: EXAMPLES.get(code, ())} | {lang: texts[:2] for lang, texts in EXAMPLES.items() if lang != code}
+    examples = [(lang, text) for lang, texts in mixed.items() for text in texts if text not in said]
     rows = said + [""] * max(ROWS - len(said), 1 if len(said) >= ROWS else 0)
     return render(request, "welcome_interests.html", status=status, said=rows, examples=examples, problem=problem)
 

@@ -119,7 +119,7 @@
   document.addEventListener("htmx:after:swap", () => {
     if (held && document.activeElement === document.body) document.getElementById(held)?.focus({preventScroll: true});
     const seen = new Set();  // a list that was made anew after a restart could repeat a row
-    for (const row of rows()) if (seen.has(row.id)) row.remove(); else seen.add(row.id);
+    for (const row of rows()) if (row.id && seen.has(row.id)) row.remove(); else seen.add(row.id);
     for (const row of rows()) row.toggleAttribute("data-was-done", Boolean(one(".press[data-done]", row)));
     countUnread();
     remember();
