@@ -166,7 +166,10 @@ def remove_rule(connection: sa.Connection, reader: int, id_: int) -> None:
 
 
 def get_state(connection: sa.Connection, reader: int, name: str) -> bytes | None:
-    return connection.scalar(sa.select(state.c.data).where(state.c.reader == reader, state.c.name == name))
+    return connection.scalar(_STATE, {"reader": reader, "name": name})
+
+
+_STATE = sa.select(state.c.data).where(state.c.reader == sa.bindparam("reader"), state.c.name == sa.bindparam("name"))
 
 
 def states_of(connection: sa.Connection, name: str, of: Iterable[str]) -> dict[str, bytes]:

@@ -61,8 +61,8 @@ def _page(
     before, after = kept.beside(item.id) if kept else (None, None)
     wishes = preferences(mine.store)
     home = "/"
-    if kept and item.id in kept.ids:
-        upto, usual = kept.ids.index(item.id) + 1, "time" if kept.choice.lane == "saved" else wishes.order
+    if kept and (place := kept.place_of(item.id)) is not None:
+        upto, usual = place + 1, "time" if kept.choice.lane == "saved" else wishes.order
         home = f"{lanes.address(kept.choice, usual, list=kept.name, upto=upto)}#item-{item.id}"
     wanted = wishes.images or request.query_params.get("images") == "1"
     title_marks, marks = _marks(item, explained) if explained else ([], [])
