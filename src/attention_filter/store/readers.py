@@ -91,8 +91,11 @@ def add_interest(connection: sa.Connection, reader: int, text: str, weight: floa
 
 
 def all_interests(connection: sa.Connection, reader: int) -> list[Interest]:
-    chosen = sa.select(interests).where(interests.c.reader == reader).order_by(interests.c.id)
-    return [Interest(row.id, row.text, row.weight, moment(row.created)) for row in connection.execute(chosen)]
+    rows = connection.execute(_INTERESTS, {"reader": reader})
+    return [Interest(row.id, row.text, row.weight, moment(row.created)) for row in rows]
+
+
+_INTERESTS = sa.select(interests).where(interests.c.reader == sa.bindparam("reader")).order_by(interests.c.id)
 
 
 def put_interests(connection: sa.Connection, reader: int, wanted: Sequence[Interest], now: datetime) -> list[Interest]:

@@ -19,7 +19,9 @@ router = APIRouter()
 @router.get("/")
 def stream(request: Request, mine: Mine) -> Response:
     """Parameters: those of `lanes.Choice`, and `list` (its name), `start` and `upto` (the rows to show)."""
-    if welcome.is_new(mine.store):
+    with mine.store.snapshot() as now:
+        new = welcome.is_new(now)
+    if new:
         return RedirectResponse("/welcome", 303)
     return _show(request, mine, "you", request.state.wishes.order)
 
