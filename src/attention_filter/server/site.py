@@ -50,6 +50,7 @@ class Site:
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
+            auto_reload=False,
         )
 
     @cached_property
@@ -67,10 +68,10 @@ class Site:
         """A new standing at once; where there is a worker, it is asked for one instead."""
         standing.refresh(store, preferences(store).tuned(self.settings), self.clock())
 
-    def filter(self, reader: str) -> Filter:
-        """A reader's filter on the shared database; cheap, and not to be closed."""
+    def filter(self, reader: str, wishes: Preferences | None = None) -> Filter:
+        """A reader's filter on the shared database, not to be closed; `wishes` when they are at hand already."""
         store = self.store.for_reader(reader)
-        return Filter(store, preferences(store).tuned(self.settings), self.clock, self.encoder)
+        return Filter(store, (wishes or preferences(store)).tuned(self.settings), self.clock, self.encoder)
 
 
 def site(request: Request) -> Site:
@@ -80,7 +81,9 @@ def site(request: Request) -> Site:
 
 def my_filter(request: Request, who: Annotated[Visitor, Depends(visitor)]) -> Filter:
     """The visitor's own filter; every page reaches the store through it."""
-    return site(request).filter(who.reader)
+    here = site(request)
+    request.state.wishes = preferences(here.store.for_reader(who.reader))
+    return here.filter(who.reader, request.state.wishes)
 
 
 Me = Annotated[Visitor, Depends(visitor)]
@@ -96,7 +99,8 @@ def render(request: Request, template: str, *, status: int = 200, **context: Any
     """A template in the visitor's language. In it `t("…")` translates, `tn` counts, `lang` has ago, number, percent."""
     here = site(request)
     who: Visitor | None = getattr(request.state, "visitor", None)
-    wishes = preferences(here.store.for_reader(who.reader)) if who else Preferences()
+    read = getattr(request.state, "wishes", None)
+    wishes = read or (preferences(here.store.for_reader(who.reader)) if who else Preferences())
     tongue = spoken(request, wishes)
     page = here.templates.get_template(template).render(
         request=request,

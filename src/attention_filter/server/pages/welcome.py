@@ -80,7 +80,7 @@ def starter_set() -> tuple[Theme, ...]:
 
 def is_new(store: Store) -> bool:
     """Whether the reader should be led through the first run."""
-    return store.get_state(STATE) is None and not store.sources() and not store.interests()
+    return store.get_state(STATE) is None and not store.interests() and not store.followed()
 
 
 @router.get("/welcome")
