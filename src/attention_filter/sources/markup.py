@@ -32,10 +32,8 @@ _ATTRIBUTES = {
     "*": {"lang", "dir"},
     "a": {"href", "title"},
     "abbr": {"title"},
-    "blockquote": {"cite"},
     "img": {"src", "alt", "title", "width", "height", "style"},  # style is read, then dropped: see _image
     "ol": {"start"},
-    "q": {"cite"},
     "td": {"colspan", "rowspan"},
     "th": {"colspan", "rowspan"},
     "time": {"datetime"},
