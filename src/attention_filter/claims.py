@@ -175,7 +175,7 @@ def _newest(reading: Reading) -> Batch:
 
 
 def _claims(reading: Reading, features: Features) -> np.ndarray:
-    """As `ranking.claims`, but what is not wanted claims, too."""
+    """As `interests.claims`, but what is not wanted claims, too."""
     history = reading.profile.history
     bold = replace(history, weight=np.where(history.statement, np.abs(history.weight), history.weight))
     return claims(replace(reading.profile, history=bold), features)

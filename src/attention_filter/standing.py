@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
 from functools import cached_property
 from hashlib import blake2b
-from typing import Literal
+from typing import Any, Literal
 from zipfile import BadZipFile
 
 import numpy as np
@@ -110,6 +110,23 @@ class Standing:
         return out
 
     @cached_property
+    def folded(self) -> np.ndarray:
+        """The rows that are folded under another."""
+        return np.flatnonzero(self.leader != np.arange(len(self)))
+
+    def coded(self, column: Literal["sources", "langs", "claimed"]) -> tuple[list[Any], np.ndarray]:
+        """The values that a column has, sorted, and the place of each row's value among them (n,)."""
+        return self._codes[column]
+
+    @cached_property
+    def _codes(self) -> dict[str, tuple[list[Any], np.ndarray]]:
+        out = {}
+        for column in ("sources", "langs", "claimed"):
+            values, place = np.unique(getattr(self, column), return_inverse=True)
+            out[column] = values.tolist(), place.astype(np.int32)
+        return out
+
+    @cached_property
     def _by_id(self) -> np.ndarray:
         return np.argsort(self.ids)
 
@@ -146,8 +163,13 @@ class View:
     unread: bool = True
 
 
-def rows_in(standing: Standing, view: View, acted: Collection[int] = ()) -> tuple[np.ndarray, np.ndarray]:
-    """All rows in the order of the view (n,), and which of them are wanted, bool (n,).
+def order_of(standing: Standing, view: View) -> np.ndarray:
+    """All rows in the order of the view (n,)."""
+    return standing.by_rank if view.order == "rank" else standing.by_time
+
+
+def wanted_in(standing: Standing, view: View) -> np.ndarray:
+    """Which rows the view wants, read or not, bool (n,).
 
     Near-duplicates stand under the item that leads their story, as long as that is of the view too.
     """
@@ -160,11 +182,16 @@ def rows_in(standing: Standing, view: View, acted: Collection[int] = ()) -> tupl
         wanted &= standing.claimed == view.claimed
     if view.since is not None:
         wanted &= standing.dates >= seconds(view.since)
-    folded = (standing.leader != np.arange(len(standing))) & wanted[standing.leader]
-    wanted &= ~folded
+    leads = standing.leader[standing.folded]
+    wanted[standing.folded] &= ~wanted[leads]
+    return wanted
+
+
+def rows_in(standing: Standing, view: View, acted: Collection[int] = ()) -> tuple[np.ndarray, np.ndarray]:
+    """All rows in the order of the view (n,), and which of them are wanted and not `acted` on, bool (n,)."""
+    wanted, order = wanted_in(standing, view), order_of(standing, view)
     if view.unread:
         wanted[standing.rows_of(acted)] = False
-    order = standing.by_rank if view.order == "rank" else standing.by_time
     return order, wanted[order]
 
 

@@ -21,6 +21,7 @@ from attention_filter.models.encoder import TokenStates
 from attention_filter.server.access import Access
 from attention_filter.server.app import create_app
 from attention_filter.server.passwords import hash_password
+from attention_filter.server.worker import Worker
 from attention_filter.settings import Settings
 from attention_filter.store.accounts import Account, Accounts
 from attention_filter.store.secrets import INVITATION
@@ -56,6 +57,7 @@ class Place:
     def __init__(self, settings: Settings) -> None:
         self.clock = Clock()
         self.app: FastAPI = create_app(settings, worker=False, clock=self.clock)
+        self.app.state.site.__dict__["_encoder"] = HashedWords()
         self.store: Store = self.app.state.site.store
         self.accounts: Accounts = self.store.accounts
         self.access: Access = self.app.state.access
@@ -162,6 +164,13 @@ def strange(app):
 @pytest.fixture
 def mine(app):
     return app.state.site.filter("me")
+
+
+@pytest.fixture
+def worker(app, clock):
+    """Does what was asked for, in this process."""
+    here = app.state.site
+    return Worker(here.store, here.settings, clock, encoder=HashedWords)
 
 
 @pytest.fixture

@@ -19,7 +19,8 @@ def cookie_of(answer: Any) -> str:
 
 def test_on_ones_own_machine_nobody_signs_in_while_there_is_no_account(place: Any) -> None:
     assert not place.access.needs_setup_code
-    assert place.browser().get("/").status_code == 200
+    assert place.browser().get("/").headers["Location"] == "/welcome"
+    assert place.browser().get("/interests").status_code == 200
     assert place.browser().get("/account").headers["Location"] == "/setup"
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from attention_filter.personal import ranking
+from attention_filter.personal.interests import matrices
 from attention_filter.server.language import language
 from attention_filter.types import Entry, Interest, Sign, SourceKind
 
@@ -48,7 +48,7 @@ def wide(mine):
             said = " ".join(rng.choice(topic.split(), 3, replace=False))
             entries.append(Entry(f"{name}-{n}", f"{said} number{n}", text=f"{said} thing{n}", lang="en", published=NOW))
         mine.store.add_entries(source.id, entries, NOW)
-    mine.understand(changed=True)
+    mine.understand()
     return mine
 
 
@@ -177,7 +177,7 @@ def test_the_pictures_numbers_are_the_attention_matrices(said, browser):
     assert h.sum(1) == pytest.approx(np.ones(2), abs=1e-5)
     ids = [item["id"] for item in found["items"]]
     reading = said._reading()
-    whole = ranking.matrices(reading.profile, reading.features_of(said.store.batch_of(ids, reading.model)))
+    whole = matrices(reading.profile, reading.features_of(said.store.batch_of(ids, reading.model)))
     assert a == pytest.approx(whole[0], abs=1e-5)
     assert h == pytest.approx(whole[1], abs=1e-5)
     assert a.argmax(0).tolist() == sorted(a.argmax(0).tolist())

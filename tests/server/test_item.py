@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from attention_filter.server.pages import images
-from attention_filter.server.site import Preferences, keep_preferences
+from attention_filter.server.preferences import Preferences, keep_preferences
 from attention_filter.types import Entry, Sign
 
 HTMX = {"HX-Request": "true"}

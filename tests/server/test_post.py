@@ -2,19 +2,24 @@
 
 import contextlib
 import json
+import os
 import re
 import socketserver
+import subprocess
+import sys
 import threading
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from email.policy import default
 
 import pytest
 
 from attention_filter.errors import MailError, UsageError
-from attention_filter.server import post
+from attention_filter.server import post, work
 from attention_filter.server.letters import Every, Schedule
 from attention_filter.server.post import State, ask_for_address, confirm, hand_over, log, send_due, subscription
+from attention_filter.server.worker import Worker
+from attention_filter.store.jobs import LEASE
 
 
 class Sink(socketserver.ThreadingTCPServer):
@@ -245,3 +250,51 @@ def test_one_click_in_a_mail_program_ends_the_letters(mailing, sink, morning, ap
     clock.now += timedelta(days=2)
     assert send_due(mailing) is None
     assert len(sink.letters) == 1
+
+
+DIES = """
+import sys
+from threading import Event
+from attention_filter.server import post, work
+from attention_filter.server.work import KINDS
+from attention_filter.server.worker import Worker
+from attention_filter.settings import Settings
+from attention_filter.store.store import open_store
+
+hand_over, when, settings = post.hand_over, sys.argv[1], Settings.model_validate_json(sys.argv[2])
+
+def hang():
+    print("there", flush=True)
+    Event().wait()
+
+def deliver(settings, letter, about_to):
+    if when == "before":
+        hang()
+    hand_over(settings, letter, about_to)
+    hang()
+
+post.hand_over = deliver
+Worker(open_store(settings.db), settings, kinds={"digest": KINDS["digest"]}).run_one()
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="SIGKILL")
+@pytest.mark.parametrize(("when", "end"), [("before", State.SENT), ("after", State.UNSURE)])
+def test_a_worker_killed_over_a_letter_sends_it_once(mailing, sink, clock, when, end):
+    now = datetime.now(UTC)
+    settings, wanted = mailing.settings, subscription(mailing.store)
+    post.keep(mailing.store, wanted.model_copy(update={"since": now - timedelta(days=2)}))
+    work.plan(mailing.store, settings, now)
+    work.plan(mailing.store, settings, now)
+    said = settings.model_dump(mode="json") | {"smtp_password": "", "oidc_client_secret": ""}
+    asked = [sys.executable, "-c", DIES, when, json.dumps(said)]
+    with subprocess.Popen(asked, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "there\n"
+        process.kill()
+    later = now + LEASE + timedelta(seconds=5)
+    restarted = Worker(mailing.store, settings, lambda: later, {"digest": work.KINDS["digest"]})
+    assert restarted.run_one().kind == "digest"
+    work.plan(mailing.store, settings, later)
+    assert restarted.run_one() is None, "the slot is over"
+    assert len(sink.letters) == 1
+    assert [letter.state for letter in log(mailing.store)] == [end]

@@ -78,7 +78,7 @@ def test_a_rule_that_cannot_be_is_refused_and_stays_typed(browser, mine, data, w
 
 def test_rules_speak_chinese():
     said = in_words(Rule(1, RuleAction.BLOCK, words=("足球",), lang="zh", older_than_days=3), language("zh"))
-    assert said == "不再显示：含有“足球”，语言为中文，早于3天"
+    assert said == "不再显示：含有“足球”、语言为中文、早于 3 天"
 
 
 def test_quotas_are_added_told_in_words_removed_and_put_back(browser, mine):

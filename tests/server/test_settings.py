@@ -3,7 +3,7 @@ import sqlite3
 import pytest
 from selectolax.lexbor import LexborHTMLParser
 
-from attention_filter.server.site import Preferences, keep_preferences, preferences
+from attention_filter.server.preferences import Preferences, keep_preferences, preferences
 
 FORM = {
     "language": "zh",

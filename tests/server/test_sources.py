@@ -3,6 +3,7 @@ from datetime import timedelta
 import pytest
 from selectolax.lexbor import LexborHTMLParser
 
+from attention_filter import standing
 from attention_filter.server.pages.sources import trouble
 from attention_filter.types import Sign, SourceKind
 
@@ -98,14 +99,45 @@ def test_the_bookmarklet_fills_the_form_and_follows_nothing(browser, mine):
 OPML = b'<opml><body><outline text="News"><outline text="A" xmlUrl="http://127.0.0.1:1/f"/></outline></body></opml>'
 
 
-def test_an_opml_list_goes_in_and_out(browser, mine, app):
+def test_an_opml_list_goes_in_and_out(browser, mine, worker):
     page = page_of(browser.post("/sources/opml", files={"file": ("mine.opml", OPML)}))
-    app.state.site.background.wait("me", 20)
+    assert worker.run_one().kind == "fetch"
+    assert [s.failures for s in mine.store.sources()] == [1]
     assert "1 feed is followed" in page.css_first(".note").text()
     assert [(s.title, s.folder) for s in mine.store.sources()] == [("A", "News")]
     given = browser.get("/sources/opml")
     assert "attachment" in given.headers["content-disposition"]
     assert 'xmlUrl="http://127.0.0.1:1/f"' in given.text
+
+
+def test_one_source_is_read_at_once_and_its_items_are_ranked(browser, mine, worker, tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "note.txt").write_text(f"Note {name}\n\nabout the rust compiler")
+        mine.add(str(tmp_path / name))
+    first, second = (source.id for source in mine.store.sources())
+    browser.post(f"/sources/{first}/read")
+    browser.post(f"/sources/{second}/read")
+    browser.post(f"/sources/{second}/read")
+    done = []
+    while job := worker.run_one():
+        done.append((job.kind, dict(job.payload)))
+    fetched = [payload["sources"] for kind, payload in done if kind == "fetch"]
+    assert fetched == [[first], [second]], "a second wish is not swallowed by the first, the same one is"
+    assert sorted(mine.store.outline(9).ids.tolist()) == sorted(standing.kept(mine.store).ids.tolist())
+    page = page_of(browser.get("/sources"))
+    assert "1 source was read" in page.css_first("#progress").text()
+    assert "hx-get" not in page.css_first("#progress").attributes
+
+
+def test_what_went_wrong_while_reading_is_told_and_can_be_tried_again(browser, mine, clock, app):
+    jobs = mine.store.jobs
+    browser.post("/sources/read")
+    jobs.fail(jobs.claim(["fetch"], clock()), clock(), "the disk is full", final=True)
+    form = page_of(browser.get("/sources")).css_first("#progress form")
+    assert "the disk is full" in form.text()
+    browser.post(form.attributes["action"])
+    assert "Waiting for its turn" in page_of(browser.get("/sources")).css_first("#progress").text()
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"\x00\xff", b"x" * 5_000_001])

@@ -4,6 +4,7 @@ import re
 from datetime import timedelta
 from urllib.parse import unquote
 
+import numpy as np
 import pytest
 
 from attention_filter.server.lanes import SIZE, Choice, Done, Lists, address, choice_of, done_with
@@ -246,7 +247,7 @@ def test_the_opinion_that_counts_is_the_latest_and_saving_is_its_own(clock):
 
 def test_a_list_is_found_by_its_reader_only():
     lists = Lists()
-    kept = lists.keep("ann", Choice(), "s", [3, 1, 2])
+    kept = lists.keep("ann", Choice(), "s", np.array([3, 1, 2]))
     assert lists.find("ann", kept.name) is kept
     assert lists.find("bob", kept.name) is None
     assert (kept.beside(3), kept.beside(2), kept.beside(9)) == ((None, 1), (1, None), (None, None))

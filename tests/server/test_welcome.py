@@ -3,7 +3,7 @@ import json
 import pytest
 from selectolax.lexbor import LexborHTMLParser
 
-from attention_filter.server.background import Background
+from attention_filter import standing
 from attention_filter.server.pages.welcome import starter_set
 
 
@@ -32,7 +32,7 @@ def test_a_new_reader_is_led_here_and_one_who_skipped_is_not(browser, mine):
     assert page_of(browser.get("/")).css_first("h1").text() == "For you"
 
 
-def test_the_first_run_goes_from_interests_to_sources_to_ranked_items(browser, mine, app, folder):
+def test_the_first_run_goes_from_interests_to_sources_to_ranked_items(browser, mine, worker, folder):
     browser.post("/welcome/interests", data={"said": ["the rust compiler", "  ", "太阳能电池"]})
     assert [one.text for one in mine.interests()] == ["the rust compiler", "太阳能电池"]
     assert where(browser.get("/welcome", follow_redirects=False)) == "/welcome/sources"
@@ -40,20 +40,25 @@ def test_the_first_run_goes_from_interests_to_sources_to_ranked_items(browser, m
         where(browser.post("/welcome/sources", data={"address": str(folder)}, follow_redirects=False))
         == "/welcome/reading"
     )
-    app.state.site.background.wait("me", 20)
+    waiting = page_of(browser.get("/welcome/reading"))
+    assert "Waiting for its turn" in waiting.css_first("#first").text()
+    assert waiting.css_first("#first").attributes["hx-get"] == "/welcome/reading"
+    while worker.run_one():
+        pass
+    assert len(standing.kept(mine.store)) == 12, "and the stream has its ranking"
     page = page_of(browser.get("/welcome/reading"))
     assert len(page.css(".item")) == 8
     assert "12 items are ranked for you" in page.css_first("#first").text()
     assert where(browser.get("/welcome", follow_redirects=False)) == "/welcome/reading", "coming back goes on"
 
 
-def test_items_are_shown_while_the_rest_is_still_being_read(browser, stocked, app, monkeypatch):
-    working = Background()
-    working._work["me"] = working.of("me").__class__(40, read=8, what="Understanding items", done=3, total=9)
-    app.state.site.background = working
+def test_items_are_shown_while_the_rest_is_still_being_read(browser, stocked, clock):
+    jobs = stocked.store.jobs
+    browser.post("/sources/read")
+    jobs.renew(jobs.claim(["fetch"], clock()), clock(), 8, 40, "Reading sources")
     part = browser.get("/welcome/reading", headers={"HX-Request": "true"})
-    assert part.text.lstrip().startswith('<div id="first" hx-get="/welcome/reading"')
-    assert "Reading 8 of 40 sources" in part.text
+    assert part.text.lstrip().startswith('<div id="first" data-live hx-get="/welcome/reading"')
+    assert "Reading sources 8/40" in " ".join(LexborHTMLParser(part.text).text().split())
     assert len(LexborHTMLParser(part.text).css(".item")) == 8
     assert page_of(browser.get("/welcome/reading")).css_first("noscript"), "and without JavaScript the page comes anew"
 

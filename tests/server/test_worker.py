@@ -130,8 +130,8 @@ def test_each_source_is_fetched_once_for_all_who_follow_it(store, folder, clock)
     for reader in readers:
         source = reader.add_source(str(folder), SourceKind.FOLDER, now=NOW)
     assert store.due_everywhere(NOW) == [("ann", source.id)]
-    work.plan(store, NOW)
-    work.plan(store, NOW)
+    work.plan(store, Settings(), NOW)
+    work.plan(store, Settings(), NOW)
     Worker(store, Settings(), clock, {"fetch": KINDS["fetch"]}).run_one()
     assert [reader.count_items() for reader in readers] == [30, 30]
     assert store.due_everywhere(NOW) == []

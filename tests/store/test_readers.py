@@ -91,8 +91,18 @@ SEES_NOTHING: dict[str, Callable[[Store, datetime], object]] = {
     "outline": lambda s, now: len(s.outline(9).ids),
     "newer": lambda s, now: s.newer(0),
     "acts": lambda s, now: s.acts(),
+    "acted_mark": lambda s, now: any(s.acted_mark()),
+    "followed": lambda s, now: s.followed(),
+    "snapshot": lambda s, now: _in_a_snapshot(s),
     "basis": lambda s, now: s.basis(["profile"]).act or s.basis(["profile"]).kept != s.basis([]).kept,
 }
+
+
+def _in_a_snapshot(store: Store) -> object:
+    with store.snapshot() as still:
+        return still.sources() or still.interests() or still.acts()
+
+
 OWN_OR_SHARED = {
     "add_source", "add_interest", "put_interests", "add_rule", "put_state", "put_states", "set_age_limit",  # one's own
     "delete_reader",

@@ -98,7 +98,7 @@ def set_up(request: Request, name: Text = "", password: Text = "", code: Text = 
     try:
         account = here.accounts.create(name, _hashed(request, password), adopt=site(request).reader, now=here.clock())
     except UsageError as error:
-        return _new_account_page(request, code=by_code, problem=_sentence(error), name=name, status=400)
+        return _new_account_page(request, code=by_code, problem=str(error), name=name, status=400)
     return _welcome(request, account, "setup", "/")
 
 
@@ -119,7 +119,7 @@ def accept(request: Request, token: str, name: Text = "", password: Text = "") -
     try:
         account = here.accounts.create(name, _hashed(request, password), invitation=token, now=here.clock())
     except UsageError as error:
-        return _new_account_page(request, invitation=token, problem=_sentence(error), name=name, status=400)
+        return _new_account_page(request, invitation=token, problem=str(error), name=name, status=400)
     return _welcome(request, account, "invitation", "/")
 
 
@@ -165,7 +165,7 @@ def rename(request: Request, account: Mine, name: Text = "") -> Response:
     try:
         access(request).accounts.rename(account.id, name)
     except UsageError as error:
-        return _account_page(request, account, problem=_sentence(error), status=400)
+        return _account_page(request, account, problem=str(error), status=400)
     return _to_account()
 
 
@@ -178,7 +178,7 @@ def change_password(request: Request, account: Mine, current: Text = "", passwor
     try:
         here.accounts.set_password(account.id, passwords.hash_password(password))
     except UsageError as error:
-        return _account_page(request, account, problem=_sentence(error), status=400)
+        return _account_page(request, account, problem=str(error), status=400)
     here.accounts.end_all_sessions(account.id, keep=request.cookies.get(cookie_name(request), ""))
     return _to_account()
 
@@ -197,7 +197,7 @@ def delete_account(request: Request, account: Mine, current: Text = "") -> Respo
     try:
         access(request).accounts.delete(account.id)
     except UsageError as error:
-        return _account_page(request, account, problem=_sentence(error), status=400)
+        return _account_page(request, account, problem=str(error), status=400)
     answer = RedirectResponse("/", 303)
     access(request).sign_out(request, answer)
     return answer
@@ -228,11 +228,6 @@ def _welcome(request: Request, account: Account, way: str, wanted: str) -> Respo
     answer = RedirectResponse(local_path(wanted), 303)
     access(request).sign_in(request, answer, account, way)
     return answer
-
-
-def _sentence(error: UsageError) -> str:
-    """The error as a message to be translated: one with braces in it (from a name) is no pattern."""
-    return str(error).replace("{", "{{").replace("}", "}}")
 
 
 def _to_account() -> Response:

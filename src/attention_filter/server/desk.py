@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isnan
 from typing import Any
 
 import numpy as np
 
-from attention_filter import standing as standings
 from attention_filter.server.lanes import Choice, Done, done_with
+from attention_filter.server.table import Column, Table
 from attention_filter.standing import TERMS, Standing, View
-from attention_filter.store.glances import Glance
+from attention_filter.store.glances import Followed, Glance
 from attention_filter.store.store import Store
-from attention_filter.types import Interest, Sign, Source
+from attention_filter.types import Interest, Sign
 
 
 @dataclass(frozen=True)
@@ -47,40 +47,34 @@ class Option:
 
 @dataclass(frozen=True)
 class Desk:
-    """What all lists of one request are made from, read once. `saved` are items, the latest saved first."""
+    """What all lists of one request are made from, read once."""
 
     store: Store
-    standing: Standing
-    acted: Collection[int]
-    saved: Sequence[int]
-    sources: Mapping[int, Source]
+    table: Table
+    sources: Mapping[int, Followed]
     interests: Mapping[int, Interest]
 
-
-def make_desk(store: Store, standing: Standing) -> Desk:
-    return Desk(
-        store,
-        standing,
-        store.acts(),
-        store.acted(Sign.SAVE),
-        {one.id: one for one in store.sources()},
-        {one.id: one for one in store.interests()},
-    )
+    @property
+    def standing(self) -> Standing:
+        return self.table.standing
 
 
-def listed(desk: Desk, choice: Choice) -> list[int]:
+def make_desk(store: Store, table: Table) -> Desk:
+    return Desk(store, table, store.followed(), {one.id: one for one in store.interests()})
+
+
+def listed(desk: Desk, choice: Choice) -> np.ndarray:
     """The ids of the items that the choice asks for, in its order."""
-    if choice.lane == "saved":
-        return _saved(desk, choice)
-    ids: list[int] = desk.standing.ids[rows(desk, choice)].tolist()
-    return ids
+    return np.array(_saved(desk, choice), np.int64) if choice.lane == "saved" else desk.table.ids(_view(desk, choice))
 
 
-def rows(desk: Desk, choice: Choice) -> np.ndarray:
-    """The rows of the standing that the choice asks for, in its order."""
-    if choice.lane == "saved":
-        return desk.standing.rows_of(_saved(desk, choice))
-    view = View(
+def count(desk: Desk, choice: Choice) -> int:
+    """How many items the choice leaves of what is not only saved."""
+    return desk.table.count(_view(desk, choice))
+
+
+def _view(desk: Desk, choice: Choice) -> View:
+    return View(
         lane="rest" if choice.lane == "rest" else "for you",
         order="time" if choice.order == "time" else "rank",
         sources=_sources(desk, choice),
@@ -88,60 +82,65 @@ def rows(desk: Desk, choice: Choice) -> np.ndarray:
         claimed=None if choice.interest is None else -choice.interest,
         unread=choice.show == "unread",
     )
-    order, wanted = standings.rows_in(desk.standing, view, desk.acted)
-    found = order[wanted]
-    return np.asarray(found[~desk.standing.blocked[found]])  # what a rule blocked lies in the tray only
 
 
 def _saved(desk: Desk, choice: Choice) -> list[int]:
-    """What is saved; unless narrowed, also of sources that are followed no longer."""
-    standing, sources = desk.standing, _sources(desk, choice)
-    wanted = np.isin(standing.ids, desk.saved)
-    wanted &= np.isin(standing.sources, list(sources)) if sources is not None else True
-    wanted &= standing.langs == choice.lang if choice.lang is not None else True
-    wanted &= standing.claimed == -choice.interest if choice.interest is not None else True
-    ranked: list[int] = standing.ids[wanted].tolist()
-    fitting = set(ranked) if choice.narrowed else set(desk.saved)
+    """What is saved; unless narrowed, also of sources that are followed no longer. The latest saved first by time."""
+    standing, sources, saved = desk.standing, _sources(desk, choice), desk.store.acted(Sign.SAVE)
+    rows = np.sort(standing.rows_of(saved))
+    wanted = np.isin(standing.sources[rows], list(sources)) if sources is not None else np.ones(len(rows), bool)
+    wanted &= standing.langs[rows] == choice.lang if choice.lang is not None else True
+    wanted &= standing.claimed[rows] == -choice.interest if choice.interest is not None else True
+    ranked: list[int] = standing.ids[rows[wanted]].tolist()
+    fitting = set(ranked) if choice.narrowed else set(saved)
     if choice.order == "time":
-        return [one for one in desk.saved if one in fitting]
-    return ranked + [one for one in desk.saved if one in fitting.difference(ranked)]
+        return [one for one in saved if one in fitting]
+    return ranked + [one for one in saved if one in fitting.difference(ranked)]
 
 
 def _sources(desk: Desk, choice: Choice) -> frozenset[int] | None:
     if choice.source is None and choice.folder is None:
         return None
     return frozenset(
-        one.id
-        for one in desk.sources.values()
-        if choice.source in (None, one.id) and choice.folder in (None, one.folder)
+        id_ for id_, one in desk.sources.items() if choice.source in (None, id_) and choice.folder in (None, one.folder)
     )
 
 
 def facets(desk: Desk, choice: Choice) -> dict[str, list[Option]]:
     """{source, folder, interest, lang: its values, the most frequent first}; each counts what the others leave."""
-    standing = desk.standing
 
-    def options(name: str, column: np.ndarray, names: Mapping[Any, str]) -> list[Option]:
+    def counted(name: str, column: Column) -> list[tuple[Any, int]]:
+        others = choice.but(**{name: None})
+        if choice.lane != "saved":
+            return desk.table.counts(_view(desk, others), column)
+        values = getattr(desk.standing, column)[desk.standing.rows_of(_saved(desk, others))]
+        return Counter[Any](values.tolist()).most_common()
+
+    def options(name: str, found: list[tuple[Any, int]], names: Mapping[Any, str]) -> list[Option]:
         now = getattr(choice, name)
-        values, found = np.unique(column[rows(desk, choice.but(**{name: None}))], return_counts=True)
-        total = Counter[Any]()
-        for value, count in zip(values.tolist(), found.tolist(), strict=True):
-            known = value if name != "folder" else desk.sources[value].folder if value in desk.sources else None
-            total[known] += count
-        counts = {value: count for value, count in total.most_common() if value in names}
+        counts = {value: many for value, many in found if value in names}
         if now in names:
             counts.setdefault(now, 0)
         return [
-            Option(names[value], count, choice.but(**{name: None if value == now else value}), value == now)
-            for value, count in counts.items()
+            Option(names[value], many, choice.but(**{name: None if value == now else value}), value == now)
+            for value, many in counts.items()
         ]
 
-    folders = {one.folder: one.folder for one in desk.sources.values() if one.folder}
+    folders = Counter[str]()
+    for source, many in counted("folder", "sources"):
+        if source in desk.sources:
+            folders[desk.sources[source].folder] += many
     return {
-        "interest": options("interest", -standing.claimed, {one.id: one.text for one in desk.interests.values()}),
-        "source": options("source", standing.sources, {one.id: one.title or one.url for one in desk.sources.values()}),
-        "folder": options("folder", standing.sources, folders),
-        "lang": options("lang", standing.langs, {code: code for code in np.unique(standing.langs).tolist()}),
+        "interest": options(
+            "interest",
+            [(-key, many) for key, many in counted("interest", "claimed")],
+            {one.id: one.text for one in desk.interests.values()},
+        ),
+        "source": options("source", counted("source", "sources"), {id_: one.name for id_, one in desk.sources.items()}),
+        "folder": options(
+            "folder", folders.most_common(), {one.folder: one.folder for one in desk.sources.values() if one.folder}
+        ),
+        "lang": options("lang", counted("lang", "langs"), {code: code for code in desk.standing.coded("langs")[0]}),
     }
 
 

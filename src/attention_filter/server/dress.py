@@ -153,6 +153,9 @@ class _Writer(HTMLParser):
             self.out.append(f"</{tag}>")
 
     def handle_data(self, data: str) -> None:
+        if self._at >= len(self._letters):  # nothing is marked from here on
+            self.out.append(_runs([(data, "")]))
+            return
         marked = []
         for letter in data:
             mark = ""

@@ -7,12 +7,15 @@ in the same order whatever was liked, fetched or ranked anew meanwhile.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from hashlib import blake2b
 from threading import Lock
 from typing import Any
 from urllib.parse import urlencode
+
+import numpy as np
 
 from attention_filter.types import Feedback, Sign
 
@@ -67,11 +70,16 @@ def address(choice: Choice, usual_order: str, **more: object) -> str:
     >>> address(Choice(lane="rest", lang="zh"), "rank", start=20)
     '/?lane=rest&lang=zh&start=20'
     """
-    usual = Choice(order=usual_order, lane=choice.lane if choice.lane == "saved" else "you")
-    usual = replace(usual, show="all" if choice.lane == "saved" else "unread")
+    return _address(choice, usual_order, tuple(more.items()))
+
+
+@lru_cache(16_384)  # a page has hundreds, most of them those of the page before
+def _address(choice: Choice, usual_order: str, more: tuple[tuple[str, object], ...]) -> str:
+    saved = choice.lane == "saved"
+    usual = Choice(order=usual_order, lane="saved" if saved else "you", show="all" if saved else "unread")
     said = {name: value for name, value in asdict(choice).items() if value != getattr(usual, name)}
-    query = urlencode(said | more)
-    return f"{'/saved' if choice.lane == 'saved' else '/'}{'?' if query else ''}{query}"
+    query = urlencode(said | dict(more))
+    return f"{'/saved' if saved else '/'}{'?' if query else ''}{query}"
 
 
 @dataclass(frozen=True)
@@ -99,21 +107,26 @@ def done_with(acts: Iterable[Feedback]) -> dict[int, Done]:
     return out
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Kept:
-    """A list that somebody reads in: the ids in their order, and the id of the standing that it was made from."""
+    """A list that somebody reads in: the ids (n,) in their order, and the id of the standing that it was made from."""
 
     name: str
     choice: Choice
     standing: str
-    ids: tuple[int, ...]
+    ids: np.ndarray
+
+    def place_of(self, item: int) -> int | None:
+        """Where the item stands in the list, from 0."""
+        found = np.flatnonzero(self.ids == item)
+        return int(found[0]) if len(found) else None
 
     def beside(self, item: int) -> tuple[int | None, int | None]:
         """The items before and after this one."""
-        if item not in self.ids:
+        at = self.place_of(item)
+        if at is None:
             return None, None
-        at = self.ids.index(item)
-        return (self.ids[at - 1] if at else None), (self.ids[at + 1] if at + 1 < len(self.ids) else None)
+        return (int(self.ids[at - 1]) if at else None), (int(self.ids[at + 1]) if at + 1 < len(self.ids) else None)
 
 
 class Lists:
@@ -123,11 +136,11 @@ class Lists:
         self._kept: OrderedDict[tuple[str, str], Kept] = OrderedDict()
         self._lock = Lock()
 
-    def keep(self, reader: str, choice: Choice, standing: str, ids: Sequence[int]) -> Kept:
+    def keep(self, reader: str, choice: Choice, standing: str, ids: np.ndarray) -> Kept:
         """The same list has the same name, so that looking twice keeps it once."""
-        name = blake2b(repr((choice, list(ids))).encode(), digest_size=6).hexdigest()
+        name = blake2b(ids.tobytes() + repr(choice).encode(), digest_size=6).hexdigest()
         with self._lock:
-            self._kept[reader, name] = kept = Kept(name, choice, standing, tuple(ids))
+            self._kept[reader, name] = kept = Kept(name, choice, standing, ids)
             self._kept.move_to_end((reader, name))
             while len(self._kept) > KEPT:
                 self._kept.popitem(last=False)

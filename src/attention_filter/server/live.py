@@ -28,6 +28,7 @@ from attention_filter.store.store import Store
 PERIOD = 0.5  # seconds between two looks
 GATHER = timedelta(seconds=10)  # new items of that time are ranked together for who is looking
 FAILED = timedelta(days=1)  # that a failure is shown
+MOST = 1_000  # jobs that are looked at, of all readers
 
 router = APIRouter()
 
@@ -121,7 +122,7 @@ class Live:
 
 def current(store: Store, now: datetime) -> list[Job]:
     """What runs, what waits to be tried again, and what failed of late."""
-    jobs = store.jobs.listed([State.RUNNING, State.FAILED, State.QUEUED])
+    jobs = store.jobs.listed([State.RUNNING, State.FAILED, State.QUEUED], MOST)
     return [
         job
         for job in jobs

@@ -13,7 +13,7 @@ TERMS = {
     "interests": "Your interests",
     "themes": "Its theme",
     "topics": "Its topic",
-    "near": "Close to what you liked",
+    "near": "Close to what you said or liked",
     "said": "What you said you want",
     "taste": "Your taste",
     "fresh": "New",

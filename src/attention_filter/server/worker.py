@@ -1,9 +1,9 @@
 """The worker: takes jobs from the database and does them, in a process of its own beside the one that answers.
 
 Ranking 50,000 items and counting the words of new ones is Python and NumPy work that holds the interpreter's lock: in a
-thread of the server it made pages wait (benchmarks/serve.py has the figures). So the server starts one child with the
-same code, at a lower priority, which also keeps the model out of the server's memory. The two share nothing but the
-database: a job asked for by a page is found there by the child, its progress there by the page.
+thread of the server, pages would wait for it. So the server starts one child with the same code, at a lower priority.
+The two share nothing but the database: a job asked for by a page is found there by the child, its progress there by
+the page.
 
 `Worker` itself knows no process: tests run it in theirs, one job at a time.
 """
@@ -116,7 +116,7 @@ class Worker:
             self._guarded(self._renew)
             if time.monotonic() - planned >= PLAN:
                 planned = time.monotonic()
-                self._guarded(lambda: plan(self.store, self.clock()))
+                self._guarded(lambda: plan(self.store, self.settings, self.clock()))
         end = time.monotonic() + GRACE
         for thread in threads:
             thread.join(max(end - time.monotonic(), 0))

@@ -70,8 +70,14 @@ def add_all(connection: sa.Connection, reader: int, wanted: Sequence[int], sign:
 
 def on(connection: sa.Connection, reader: int, wanted: Sequence[int]) -> list[Feedback]:
     """All acts on these items that are not undone, oldest first; an item may have several."""
-    chosen = sa.select(feedback).where(_standing(reader), feedback.c.item.in_(wanted)).order_by(feedback.c.id)
-    return [_feedback(row) for row in connection.execute(chosen)]
+    return [_feedback(row) for row in connection.execute(_ON, {"reader": reader, "items": list(wanted)})]
+
+
+_ON = (
+    sa.select(feedback)
+    .where(_standing(sa.bindparam("reader")), feedback.c.item.in_(sa.bindparam("items", expanding=True)))
+    .order_by(feedback.c.id)
+)
 
 
 def with_sign(connection: sa.Connection, reader: int, sign: Sign) -> list[int]:
@@ -106,14 +112,20 @@ def liked(
     connection: sa.Connection, reader: int, source: int, authors: Sequence[str]
 ) -> dict[str | None, tuple[int, int]]:
     """{None for the source, or an author: (items liked or saved, items acted on)}, of what acts say by now."""
-    acts = effective(reader).subquery()
-    chosen = sa.select(acts.c.sign, items.c.source, items.c.authors).join_from(acts, items, items.c.id == acts.c.item)
     counts: dict[str | None, tuple[int, int]] = {name: (0, 0) for name in (None, *authors)}
-    for sign, of, by in connection.execute(chosen):
+    for sign, of, by in connection.execute(_BY_WHOM, {"reader": reader}):
         for name in [*([None] if of == source else []), *(author for author in authors if author in by)]:
             good, all_ = counts[name]
             counts[name] = (good + (sign in (Sign.LIKE.value, Sign.SAVE.value)), all_ + 1)
     return counts
+
+
+def _by_whom() -> sa.Select[Any]:
+    acts = effective(sa.bindparam("reader")).subquery()
+    return sa.select(acts.c.sign, items.c.source, items.c.authors).join_from(acts, items, items.c.id == acts.c.item)
+
+
+_BY_WHOM = _by_whom()  # built once: each page of an item asks it
 
 
 def forget(connection: sa.Connection, reader: int, item: int) -> int:

@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 
-from attention_filter.store import feedback, readers
+from attention_filter.store import feedback
 from attention_filter.store.items import chunks
 from attention_filter.store.schema import (
     contents,
     interests,
     items,
     moment,
+    readers,
     rules,
     sources,
     state,
@@ -68,37 +69,76 @@ class Outline:
     langs: np.ndarray
 
 
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """A source as a choice shows it: what the reader calls it (or it itself, or its address), and its folder."""
+
+    name: str
+    folder: str
+
+
+Mark = tuple[int, int, float]
+
+
 def glances(connection: sa.Connection, reader: int, ids: Sequence[int]) -> list[Glance]:
     """Those of the items that the reader may still see, in the order of `ids`."""
-    # Of `contents`, only `text` is named: it stands before the markup, which SQLite then does not read.
-    lead = sa.func.substr(contents.c.text, 1, LEAD)
-    named = sa.func.coalesce(
-        sa.func.nullif(subscriptions.c.title, ""), sa.func.nullif(sources.c.title, ""), sources.c.url
-    )
-    mine = sa.and_(subscriptions.c.source == items.c.source, subscriptions.c.reader == reader)
-    wanted = (
-        sa.select(
-            items.c.id,
-            items.c.title,
-            items.c.url,
-            items.c.source,
-            named,
-            items.c.lang,
-            items.c.date,
-            items.c.authors,
-            items.c.image,
-            lead,
-        )
-        .join_from(items, contents)
-        .join(sources, sources.c.id == items.c.source)
-        .outerjoin(subscriptions, mine)
-    )
     found: dict[int, Glance] = {}
     for part in chunks(ids, 1000):
-        for row in connection.execute(wanted.where(items.c.id.in_(part), visible(reader))):
+        for row in connection.execute(_GLANCES, {"reader": reader, "ids": part}):
             id_, title, url, source, name, lang, date, authors, image, text = row
             found[id_] = Glance(id_, title, url, source, name, lang, moment(date), tuple(authors), image, text)
     return [found[one] for one in ids if one in found]
+
+
+# What each page asks is built once: building takes longer than asking.
+_READER: sa.BindParameter[int] = sa.bindparam("reader")
+_NAMED = sa.func.coalesce(
+    sa.func.nullif(subscriptions.c.title, ""), sa.func.nullif(sources.c.title, ""), sources.c.url
+)
+_GLANCES = (
+    sa.select(
+        items.c.id,
+        items.c.title,
+        items.c.url,
+        items.c.source,
+        _NAMED,
+        items.c.lang,
+        items.c.date,
+        items.c.authors,
+        items.c.image,
+        # Of `contents`, only `text` is named: it stands before the markup, which SQLite then does not read.
+        sa.func.substr(contents.c.text, 1, LEAD),
+    )
+    .join_from(items, contents)
+    .join(sources, sources.c.id == items.c.source)
+    .outerjoin(subscriptions, sa.and_(subscriptions.c.source == items.c.source, subscriptions.c.reader == _READER))
+    .where(items.c.id.in_(sa.bindparam("ids", expanding=True)), visible(_READER))
+)
+_FOLLOWED = (
+    sa.select(sources.c.id, _NAMED, subscriptions.c.folder)
+    .join_from(sources, subscriptions)
+    .where(subscriptions.c.reader == _READER)
+    .order_by(subscriptions.c.added, sources.c.id)
+)
+
+
+def followed(connection: sa.Connection, reader: int) -> dict[int, Followed]:
+    """{source: how it is called, where it lies}, in the order the reader added them."""
+    return {id_: Followed(name, folder) for id_, name, folder in connection.execute(_FOLLOWED, {"reader": reader})}
+
+
+_MARK = sa.select(
+    sa.func.coalesce(sa.func.max(acts.c.id), 0), sa.func.count(), sa.func.coalesce(sa.func.max(acts.c.at), 0.0)
+).where(acts.c.reader == _READER)
+
+
+def acted_mark(connection: sa.Connection, reader: int) -> Mark:
+    """The last entry of the reader's log, how many there are, the latest moment: another one after every change.
+
+    (An id alone may come again, when the last entry was struck from the log.)
+    """
+    last, count, at = connection.execute(_MARK, {"reader": reader}).one()
+    return last, count, at
 
 
 def effective_acts(connection: sa.Connection, reader: int) -> dict[int, Sign]:
@@ -107,33 +147,39 @@ def effective_acts(connection: sa.Connection, reader: int) -> dict[int, Sign]:
 
 
 def _effective_acts() -> sa.Select[Any]:
-    chosen = feedback.effective(sa.bindparam("reader")).subquery()
+    chosen = feedback.effective(_READER).subquery()
     return sa.select(chosen.c.item, chosen.c.sign)
 
 
-_ACTS: sa.Select[Any] = _effective_acts()  # built once: each page asks for it, and building takes longer than asking
+_ACTS = _effective_acts()
 
 
 def basis(connection: sa.Connection, reader: int, states: Sequence[str]) -> Basis:
     """What a ranking made now depends on; `states` name the reader's states that are part of it."""
-    act = connection.scalar(sa.select(sa.func.max(acts.c.id)).where(acts.c.reader == reader)) or 0
-    size = sa.func.length(state.c.data)
-    small = sa.case((size < SMALL, state.c.data))
-    queries = (
-        sa.select(subscriptions.c.source, subscriptions.c.title, subscriptions.c.folder)
-        .where(subscriptions.c.reader == reader)
-        .order_by(subscriptions.c.source),
-        sa.select(interests.c.id, interests.c.text, interests.c.weight)
-        .where(interests.c.reader == reader)
-        .order_by(interests.c.id),
-        sa.select(rules).where(rules.c.reader == reader).order_by(rules.c.id),
-        sa.select(state.c.name, size, small)
-        .where(state.c.reader == reader, state.c.name.in_(states))
-        .order_by(state.c.name),
-    )
-    told = [[tuple(row) for row in connection.execute(query)] for query in queries]
-    limit = readers.age_limit(connection, reader)
-    return Basis(act, newest(connection), blake2b(repr((told, limit)).encode(), digest_size=12).hexdigest())
+    asked = {"reader": reader, "states": list(states)}
+    act, newest_item, limit = connection.execute(_LAST, asked).one()
+    told = [[tuple(row) for row in connection.execute(query, asked)] for query in _WISHES]
+    return Basis(act, newest_item, blake2b(repr((told, limit)).encode(), digest_size=12).hexdigest())
+
+
+_LAST = sa.select(
+    sa.func.coalesce(sa.select(sa.func.max(acts.c.id)).where(acts.c.reader == _READER).scalar_subquery(), 0),
+    sa.func.coalesce(sa.select(sa.func.max(items.c.id)).scalar_subquery(), 0),
+    sa.select(readers.c.age_limit_days).where(readers.c.id == _READER).scalar_subquery(),
+)
+_SIZE = sa.func.length(state.c.data)
+_WISHES = (
+    sa.select(subscriptions.c.source, subscriptions.c.title, subscriptions.c.folder)
+    .where(subscriptions.c.reader == _READER)
+    .order_by(subscriptions.c.source),
+    sa.select(interests.c.id, interests.c.text, interests.c.weight)
+    .where(interests.c.reader == _READER)
+    .order_by(interests.c.id),
+    sa.select(rules).where(rules.c.reader == _READER).order_by(rules.c.id),
+    sa.select(state.c.name, _SIZE, sa.case((_SIZE < SMALL, state.c.data)))
+    .where(state.c.reader == _READER, state.c.name.in_(sa.bindparam("states", expanding=True)))
+    .order_by(state.c.name),
+)
 
 
 def newest(connection: sa.Connection) -> int:

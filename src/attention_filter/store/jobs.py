@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -88,8 +89,13 @@ class Jobs:
         runs, asking again makes it run once more afterwards, since what it has read may be old.
         """
         at = seconds(run_at or now)
+        there = sa.select(jobs).where(jobs.c.unique_key == key)
+        if key is not None and not payload:
+            with self._read() as connection:  # pages ask often for what is asked for already: that writes nothing
+                old = connection.execute(there).one_or_none()
+            if old is not None and at >= (old.run_at if old.state == State.QUEUED else old.payload.get(AGAIN, inf)):
+                return int(old.id)
         with self._write() as connection:
-            there = sa.select(jobs).where(jobs.c.unique_key == key)
             old = connection.execute(there).one_or_none() if key is not None else None
             if old is None:
                 row = {"kind": kind, "payload": dict(payload or {}), "state": State.QUEUED, "attempts": 0}
@@ -174,9 +180,11 @@ class Jobs:
             raise UsageError(f"job {id_}: there is no such job")
         return _job(row)
 
-    def listed(self, states: Sequence[State], limit: int = 100) -> list[Job]:
-        """Jobs in one of these states, the newest first."""
+    def listed(self, states: Sequence[State], limit: int = 100, *, reader: str | None = None) -> list[Job]:
+        """Jobs in one of these states, the newest first; with a reader, theirs and those for everybody."""
         chosen = _SELECT.where(jobs.c.state.in_(states)).order_by(jobs.c.id.desc()).limit(limit)
+        if reader is not None:
+            chosen = chosen.where(sa.or_(reader_rows.c.name == reader, jobs.c.reader.is_(None)))
         with self._read() as connection:
             return [_job(row) for row in connection.execute(chosen)]
 

@@ -91,8 +91,11 @@ def add_interest(connection: sa.Connection, reader: int, text: str, weight: floa
 
 
 def all_interests(connection: sa.Connection, reader: int) -> list[Interest]:
-    chosen = sa.select(interests).where(interests.c.reader == reader).order_by(interests.c.id)
-    return [Interest(row.id, row.text, row.weight, moment(row.created)) for row in connection.execute(chosen)]
+    rows = connection.execute(_INTERESTS, {"reader": reader})
+    return [Interest(row.id, row.text, row.weight, moment(row.created)) for row in rows]
+
+
+_INTERESTS = sa.select(interests).where(interests.c.reader == sa.bindparam("reader")).order_by(interests.c.id)
 
 
 def put_interests(connection: sa.Connection, reader: int, wanted: Sequence[Interest], now: datetime) -> list[Interest]:
@@ -166,7 +169,10 @@ def remove_rule(connection: sa.Connection, reader: int, id_: int) -> None:
 
 
 def get_state(connection: sa.Connection, reader: int, name: str) -> bytes | None:
-    return connection.scalar(sa.select(state.c.data).where(state.c.reader == reader, state.c.name == name))
+    return connection.scalar(_STATE, {"reader": reader, "name": name})
+
+
+_STATE = sa.select(state.c.data).where(state.c.reader == sa.bindparam("reader"), state.c.name == sa.bindparam("name"))
 
 
 def states_of(connection: sa.Connection, name: str, of: Iterable[str]) -> dict[str, bytes]:

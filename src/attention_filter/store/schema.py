@@ -291,12 +291,12 @@ def moment_or_none(value: float | None) -> datetime | None:
     return None if value is None else moment(value)
 
 
-def subscribed(reader: int) -> sa.ColumnElement[bool]:
+def subscribed(reader: int | sa.BindParameter[int]) -> sa.ColumnElement[bool]:
     """True for items of the sources that the reader follows."""
     return items.c.source.in_(sa.select(subscriptions.c.source).where(subscriptions.c.reader == reader))
 
 
-def visible(reader: int) -> sa.ColumnElement[bool]:
+def visible(reader: int | sa.BindParameter[int]) -> sa.ColumnElement[bool]:
     """True for items that the reader may see: of sources they follow, and those they ever acted on.
 
     So an item that was liked or saved outlives the subscription it came from.

@@ -28,7 +28,7 @@ from attention_filter.store import (
 from attention_filter.store.accounts import Accounts
 from attention_filter.store.batches import Batch
 from attention_filter.store.contexts import Kept, Marked
-from attention_filter.store.glances import Basis, Glance, Outline
+from attention_filter.store.glances import Basis, Followed, Glance, Mark, Outline
 from attention_filter.store.items import Added
 from attention_filter.store.jobs import Jobs
 from attention_filter.store.migrate import migrate
@@ -72,6 +72,7 @@ class Store:
         self.reader = reader
         self._engine = engine
         self._writing_engine = sqlite.begin_writing(engine)
+        self._held: tuple[sa.Connection, int] | None = None
 
     def for_reader(self, reader: str) -> Store:
         """The same database as another reader sees it. They share connections: closing one closes all."""
@@ -97,7 +98,22 @@ class Store:
         self.close()
 
     @contextmanager
+    def snapshot(self) -> Iterator[Store]:
+        """The same store as it is at this moment: all that is asked of it is read in one transaction, not in one each.
+
+        For one thread, and for reading: what is written meanwhile, also through it, it does not see.
+        """
+        with self._read() as held:
+            still = self.for_reader(self.reader)
+            still._held = held
+            yield still
+
+    @contextmanager
     def _read(self) -> Iterator[tuple[sa.Connection, int]]:
+        if self._held is not None:
+            with self._errors():
+                yield self._held
+            return
         with self._errors(), self._engine.begin() as connection:
             yield connection, readers.find(connection, self.reader)
 
@@ -290,6 +306,11 @@ class Store:
         with self._read() as (connection, reader):
             return glances.outline(connection, reader, limit)
 
+    def followed(self) -> dict[int, Followed]:
+        """{id: name and folder} of the sources that the reader follows; cheaper than `sources`, which counts items."""
+        with self._read() as (connection, reader):
+            return glances.followed(connection, reader)
+
     def basis(self, states: Sequence[str]) -> Basis:
         """What a ranking made now depends on; cheap. `states` name the states that it depends on."""
         with self._read() as (connection, reader):
@@ -438,6 +459,11 @@ class Store:
         """The effective feedback: per item the latest act that is not undone, oldest first."""
         with self._read() as (connection, reader):
             return feedback.all_of(connection, reader)
+
+    def acted_mark(self) -> Mark:
+        """Another one after every act, undo or `forget` of the reader; cheap."""
+        with self._read() as (connection, reader):
+            return glances.acted_mark(connection, reader)
 
     def acts(self) -> dict[int, Sign]:
         """{item: the act that counts}, without what was undone."""

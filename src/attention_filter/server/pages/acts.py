@@ -10,7 +10,7 @@ from fastapi.responses import RedirectResponse, Response
 from attention_filter.app import Filter
 from attention_filter.errors import UsageError
 from attention_filter.server import lanes, wording
-from attention_filter.server.site import Mine, back, is_fragment, preferences, render, site, spoken
+from attention_filter.server.site import Mine, back, is_fragment, render, site, spoken
 from attention_filter.types import Feedback, Sign
 
 router = APIRouter()
@@ -20,13 +20,13 @@ TITLE = 60  # characters of a title that a toast repeats
 @router.post("/item/{item}/act")
 def act(request: Request, mine: Mine, item: int, sign: Annotated[Sign, Form()]) -> Response:
     """Do it, or take it back when it stands already."""
-    title = _short(mine.item(item).entry.title)
-    done = lanes.done_with(mine.store.acts_on([item])).get(item, lanes.Done())
-    if done.has(sign):
+    with mine.store.snapshot() as now:
+        title, acts = _short(now.item(item).entry.title), now.acts_on([item])
+    if lanes.done_with(acts).get(item, lanes.Done()).has(sign):
         # Of the opinions all go, so that taking back a like never uncovers a dislike from before.
         groups = (lanes.OPINIONS, (Sign.READ, Sign.SKIP), (Sign.SAVE,))
         group = next(one for one in groups if sign in one)
-        mine.take_back([one.id for one in mine.store.acts_on([item]) if one.sign in group])
+        mine.take_back([one.id for one in acts if one.sign in group])
         again: dict[str, Any] = {"undo_at": f"/item/{item}/act", "undo_with": {"sign": sign}}
         return _answer(request, mine, [item], wording.UNDID[sign], {"title": title}, again)
     (added,) = mine.act([item], sign)
@@ -80,7 +80,7 @@ def _answer(
         where = back(request, "/").headers["location"]
         return RedirectResponse(f"{where}#item-{items[0]}" if len(items) == 1 else where, 303)
     done = lanes.done_with(mine.store.acts_on(items))
-    message = spoken(request, preferences(mine.store)).say(said, **values)
+    message = spoken(request, request.state.wishes).say(said, **values)
     buttons = [(item, done.get(item, lanes.Done())) for item in items]
     return render(request, "_acted.html", buttons_of=buttons, message=message, **({"undo_at": ""} | undo))
 

@@ -16,7 +16,8 @@ from attention_filter.server import post
 from attention_filter.server.access import Visitor, own_origin
 from attention_filter.server.language import Language
 from attention_filter.server.letters import Schedule, next_slot
-from attention_filter.server.site import Me, Mine, preferences, render, site, spoken
+from attention_filter.server.preferences import preferences
+from attention_filter.server.site import Me, Mine, render, site, spoken
 from attention_filter.server.views import Kind, View, view_of
 from attention_filter.store.secrets import FEED
 

@@ -9,7 +9,8 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response
 
-from attention_filter.server.site import Mine, preferences, render, spoken
+from attention_filter.server.preferences import preferences
+from attention_filter.server.site import Mine, render, spoken
 
 router = APIRouter()
 _ADDRESS = re.compile(r"https?://\S+")

@@ -15,8 +15,9 @@ from attention_filter.server import lanes, wording
 from attention_filter.server.dress import along, classes, dress, dress_plain, pictures_in
 from attention_filter.server.language import Language
 from attention_filter.server.pages import images
-from attention_filter.server.site import Mine, back, is_fragment, preferences, render, site, spoken
-from attention_filter.types import Item, Reason, Rule, RuleAction, Sign
+from attention_filter.server.site import Mine, back, is_fragment, render, site, spoken
+from attention_filter.store.store import Store
+from attention_filter.types import Feedback, Item, Reason, Rule, RuleAction, Sign
 from attention_filter.why import Explanation, adding_up
 
 router = APIRouter()
@@ -30,39 +31,49 @@ NOT_FROM_HISTORY = ("fresh", "source", "popular", "knowledge", "rules", "explori
 @router.get("/item/{item}")
 def show(request: Request, mine: Mine, item: int) -> HTMLResponse:
     """The item; opening it marks it as read, unless more was done with it, or a browser only looks ahead."""
-    wishes = preferences(mine.store)
-    found = mine.item(item)
-    done = lanes.done_with(mine.store.acts_on([item])).get(item, lanes.Done())
+    with mine.store.snapshot() as now:
+        found, acts, liked = _read(now, item)
+    done = lanes.done_with(acts).get(item, lanes.Done())
     ahead = "prefetch" in request.headers.get("Sec-Purpose", request.headers.get("Purpose", ""))
-    if wishes.open_marks_read and not ahead and not done.saved and done.opinion is None:
-        if not any(act.sign is Sign.READ for act in mine.store.acts_on([item])):
-            mine.act([item], Sign.READ)
-        done = lanes.done_with(mine.store.acts_on([item]))[item]
-    return render(request, "item.html", **_page(request, mine, found, done), one=None)
+    if request.state.wishes.open_marks_read and not ahead and not done.saved and done.opinion is None:
+        if not any(act.sign is Sign.READ for act in acts):
+            acts += mine.act([item], Sign.READ)
+        done = lanes.done_with(acts)[item]
+    return render(request, "item.html", **_page(request, mine, found, done, liked), one=None)
 
 
 @router.get("/item/{item}/why")
 def why(request: Request, mine: Mine, item: int) -> HTMLResponse:
     """The panel and the text with its words marked; without htmx, in the whole page."""
-    found = mine.item(item)
     explained = mine.why(item, with_own_act=False)
-    context = _why(mine, found, explained, spoken(request, preferences(mine.store)))
-    done = lanes.done_with(mine.store.acts_on([item])).get(item, lanes.Done())
-    page = _page(request, mine, found, done, explained)
+    with mine.store.snapshot() as now:
+        found, acts, liked = _read(now, item)
+    context = _why(mine, found, explained, spoken(request, request.state.wishes))
+    done = lanes.done_with(acts).get(item, lanes.Done())
+    page = _page(request, mine, found, done, liked, explained)
     return render(request, "_why.html" if is_fragment(request) else "item.html", **page, **context)
 
 
+Liked = dict[str | None, tuple[int, int]]
+
+
+def _read(store: Store, item: int) -> tuple[Item, list[Feedback], Liked]:
+    """The item, what was done with it, and how its source and authors were liked."""
+    found = store.item(item)
+    return found, store.acts_on([item]), store.liked(found.source, found.entry.authors)
+
+
 def _page(
-    request: Request, mine: Filter, item: Item, done: lanes.Done, explained: Explanation | None = None
+    request: Request, mine: Filter, item: Item, done: lanes.Done, liked: Liked, explained: Explanation | None = None
 ) -> dict[str, Any]:
     """What both pages show of the item."""
     entry = item.entry
     kept = site(request).lists.find(mine.store.reader, request.query_params.get("list", ""))
     before, after = kept.beside(item.id) if kept else (None, None)
-    wishes = preferences(mine.store)
+    wishes = request.state.wishes
     home = "/"
-    if kept and item.id in kept.ids:
-        upto, usual = kept.ids.index(item.id) + 1, "time" if kept.choice.lane == "saved" else wishes.order
+    if kept and (place := kept.place_of(item.id)) is not None:
+        upto, usual = place + 1, "time" if kept.choice.lane == "saved" else wishes.order
         home = f"{lanes.address(kept.choice, usual, list=kept.name, upto=upto)}#item-{item.id}"
     wanted = wishes.images or request.query_params.get("images") == "1"
     title_marks, marks = _marks(item, explained) if explained else ([], [])
@@ -79,7 +90,7 @@ def _page(
         "home": home,
         "before": before,
         "after": after,
-        "liked": mine.store.liked(item.source, entry.authors),
+        "liked": liked,
         "wording": wording,
     }
 
@@ -212,5 +223,5 @@ def undo_wish(
 def _wished(request: Request, mine: Filter, said: str, name: str, undo: dict[str, Any]) -> Response:
     if not is_fragment(request):
         return RedirectResponse(back(request, "/").headers["location"], 303)
-    message = spoken(request, preferences(mine.store)).say(said, name=name)
+    message = spoken(request, request.state.wishes).say(said, name=name)
     return render(request, "_toast.html", message=message, undo_at="/wish/undo" if undo else "", undo_with=undo)

@@ -10,7 +10,8 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from attention_filter.app import Filter
 from attention_filter.errors import AttentionError, DataError, UsageError
 from attention_filter.server.pages.sources import body_of
-from attention_filter.server.site import Mine, back, preferences, render, spoken
+from attention_filter.server.preferences import preferences
+from attention_filter.server.site import Mine, back, render, spoken
 
 SHOWN = 50  # acts on a page
 LARGEST_PROFILE = 20_000_000  # bytes
@@ -91,7 +92,8 @@ def undo(request: Request, mine: Mine, id_: int) -> Response:
 @router.post("/profile/items/{id_}/forget")
 def forget(request: Request, mine: Mine, id_: int) -> Response:
     """Strike all acts on the item from the log, and what was learned from them."""
-    mine.forget(id_)
+    if not mine.forget(id_):
+        raise UsageError(f"item {id_}: you have done nothing with it")
     return back(request, "/profile#history")
 
 

@@ -16,7 +16,8 @@ from attention_filter.errors import AttentionError, UsageError
 from attention_filter.personal.constraints import FIELDS, Constraint, Group, Kind
 from attention_filter.server import undo
 from attention_filter.server.language import Language
-from attention_filter.server.site import Mine, preferences, render, spoken
+from attention_filter.server.preferences import preferences
+from attention_filter.server.site import Mine, render, spoken
 from attention_filter.types import Rule, RuleAction
 
 SHOWN = 8  # titles of a preview

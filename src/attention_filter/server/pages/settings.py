@@ -20,7 +20,8 @@ from attention_filter.app import Filter
 from attention_filter.errors import AttentionError, UsageError
 from attention_filter.server.access import Visitor, owner
 from attention_filter.server.language import languages
-from attention_filter.server.site import Me, Mine, keep_preferences, preferences, render, site
+from attention_filter.server.preferences import keep_preferences, preferences
+from attention_filter.server.site import Me, Mine, render, site
 
 COMPARED = 10  # items of the list that the sliders are tried on
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated
@@ -14,8 +15,11 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from attention_filter.errors import AttentionError, DataError, UsageError
 from attention_filter.server import undo
 from attention_filter.server.access import Visitor
+from attention_filter.server.progress import Progress, progress_of
 from attention_filter.server.site import Me, Mine, back, render, site
 from attention_filter.server.wall import is_loopback
+from attention_filter.server.work import ask
+from attention_filter.store.jobs import State
 from attention_filter.store.sources import Tally
 from attention_filter.types import Source, SourceKind
 
@@ -144,6 +148,19 @@ def body_of(upload: UploadFile, largest: int) -> bytes:
     return body
 
 
+def read(request: Request, who: Visitor, chosen: Sequence[Source] | None = None) -> None:
+    """Have these sources read, or all that are not muted, and what they bring ranked."""
+    here = site(request)
+    payload = None if chosen is None else {"sources": [one.id for one in chosen]}
+    ask(here.store, "fetch", who.reader, here.clock(), payload=payload)
+
+
+def reading(request: Request, who: Visitor) -> Progress:
+    """How far the reading for this visitor is."""
+    here = site(request)
+    return progress_of(here.store.jobs.listed(list(State), reader=who.reader), who.reader, here.clock())
+
+
 def _page(request: Request, mine: Mine, who: Visitor, status: int = 200, **more: str | int) -> HTMLResponse:
     found = rows(mine)
     return render(
@@ -152,7 +169,7 @@ def _page(request: Request, mine: Mine, who: Visitor, status: int = 200, **more:
         status=status,
         folders=by_folder(found),
         count=len(found),
-        work=site(request).background.of(who.reader),
+        work=reading(request, who),
         removed=undo.offered(mine.store, "/sources", mine.clock()),
         paths=why_no_paths(request, who),
         **{"address": "", "folder": "", "problem": "", "added": 0, **more},
@@ -178,7 +195,7 @@ def add(
         source = follow(request, mine, who, address, folder)
     except AttentionError as error:
         return _page(request, mine, who, 422, problem=str(error), address=address, folder=folder)
-    site(request).background.fetch(mine, [source])
+    read(request, who, [source])
     return RedirectResponse("/sources", 303)
 
 
@@ -213,7 +230,7 @@ def take_opml(request: Request, mine: Mine, who: Me, file: Annotated[UploadFile,
         followed = mine.follow_opml(body_of(file, LARGEST_LIST))
     except AttentionError as error:
         return _page(request, mine, who, 422, problem=str(error))
-    site(request).background.fetch(mine, followed)
+    read(request, who, followed)
     return RedirectResponse(f"/sources?added={len(followed)}", 303)
 
 
@@ -224,15 +241,15 @@ def give_opml(mine: Mine) -> Response:
 
 
 @router.post("/sources/read")
-def read_all(request: Request, mine: Mine) -> Response:
-    site(request).background.fetch(mine, [one for one in mine.store.sources() if not one.muted])
+def read_all(request: Request, who: Me) -> Response:
+    read(request, who)
     return RedirectResponse("/sources", 303)
 
 
 @router.get("/sources/work")
 def work(request: Request, who: Me) -> HTMLResponse:
     """How far the reading is; a part of a page that asks again while it goes on."""
-    return render(request, "_work.html", work=site(request).background.of(who.reader))
+    return render(request, "_work.html", work=reading(request, who))
 
 
 @router.get("/sources/{id_}")
@@ -248,7 +265,7 @@ def source(request: Request, mine: Mine, who: Me, id_: int) -> HTMLResponse:
         row=row,
         items=[(ranked[item.id], acts.get(item.id)) for item in items],
         folders=sorted({one.folder for one in mine.store.sources() if one.folder}),
-        work=site(request).background.of(who.reader),
+        work=reading(request, who),
     )
 
 
@@ -265,8 +282,8 @@ def mute(request: Request, mine: Mine, id_: int, muted: Annotated[bool, Form()] 
 
 
 @router.post("/sources/{id_}/read")
-def read_one(request: Request, mine: Mine, id_: int) -> Response:
-    site(request).background.fetch(mine, [mine.store.source(id_)])
+def read_one(request: Request, mine: Mine, who: Me, id_: int) -> Response:
+    read(request, who, [mine.store.source(id_)])
     return back(request, "/sources")
 
 

@@ -9,9 +9,9 @@ from fastapi.responses import RedirectResponse, Response
 
 from attention_filter.app import Filter
 from attention_filter.server import lanes, wording
-from attention_filter.server.desk import facets, lines, listed, make_desk, rows
+from attention_filter.server.desk import Desk, count, facets, lines, listed, make_desk
 from attention_filter.server.pages import welcome
-from attention_filter.server.site import Mine, is_fragment, preferences, render, site
+from attention_filter.server.site import Mine, is_fragment, render, site
 
 router = APIRouter()
 
@@ -19,9 +19,11 @@ router = APIRouter()
 @router.get("/")
 def stream(request: Request, mine: Mine) -> Response:
     """Parameters: those of `lanes.Choice`, and `list` (its name), `start` and `upto` (the rows to show)."""
-    if welcome.is_new(mine.store):
+    with mine.store.snapshot() as now:
+        new = welcome.is_new(now)
+    if new:
         return RedirectResponse("/welcome", 303)
-    return _show(request, mine, "you", preferences(mine.store).order)
+    return _show(request, mine, "you", request.state.wishes.order)
 
 
 @router.get("/saved")
@@ -30,10 +32,18 @@ def saved(request: Request, mine: Mine) -> Response:
 
 
 def _show(request: Request, mine: Filter, lane: str, usual_order: str) -> Response:
+    choice = lanes.choice_of(request.query_params, lane, usual_order)
+    table = site(request).shelf.spread(mine.store)
+    with mine.store.snapshot() as now:
+        shown = _page(request, make_desk(now, table), choice, usual_order)
+    part = is_fragment(request) and shown["start"]
+    return render(request, "_rows.html" if part else "stream.html", **shown)
+
+
+def _page(request: Request, desk: Desk, choice: lanes.Choice, usual_order: str) -> dict[str, Any]:
+    """What the page shows; of a turn of the page, the rows only."""
     asked = request.query_params
-    choice = lanes.choice_of(asked, lane, usual_order)
-    desk = make_desk(mine.store, site(request).shelf.look(mine.store))
-    lists, reader = site(request).lists, mine.store.reader
+    lists, reader = site(request).lists, desk.store.reader
     kept = lists.find(reader, asked.get("list", ""))
     if kept is None or kept.choice != choice:
         kept = lists.keep(reader, choice, desk.standing.head.id, listed(desk, choice))
@@ -51,8 +61,9 @@ def _show(request: Request, mine: Filter, lane: str, usual_order: str) -> Respon
     shown: dict[str, Any] = {
         "kept": kept,
         "choice": choice,
-        "lines": lines(desk, kept.ids[start:end]),
-        "above": [*kept.ids[:end]],
+        "lines": lines(desk, kept.ids[start:end].tolist()),
+        "above": kept.ids[:end].tolist(),
+        "start": start,
         "end": end,
         "left": len(kept.ids) - end,
         "where": where,
@@ -60,18 +71,14 @@ def _show(request: Request, mine: Filter, lane: str, usual_order: str) -> Respon
         "wording": wording,
     }
     if is_fragment(request) and start:
-        return render(request, "_rows.html", **shown)
+        return shown
     both = [choice.but(lane=one) for one in ("you", "rest")]
-    return render(
-        request,
-        "stream.html",
-        **shown,
-        start=start,
-        lanes=[(one, len(rows(desk, one))) for one in both] if lane == "you" else [],
-        facets=facets(desk, choice),
-        unread=len(rows(desk, lanes.Choice())),
-        followed=bool(desk.sources),
-    )
+    return shown | {
+        "lanes": [(one, count(desk, one)) for one in both] if choice.lane != "saved" else [],
+        "facets": facets(desk, choice),
+        "unread": count(desk, lanes.Choice()),
+        "followed": bool(desk.sources),
+    }
 
 
 def _number(text: str | None) -> int:

@@ -18,9 +18,11 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from attention_filter.app import Filter
 from attention_filter.errors import AttentionError
 from attention_filter.server.access import Visitor
+from attention_filter.server.pages import sources as sources_page
 from attention_filter.server.pages.profile import LARGEST_PROFILE, text_of
 from attention_filter.server.pages.sources import body_of, follow
-from attention_filter.server.site import Me, Mine, preferences, render, site, spoken
+from attention_filter.server.preferences import preferences
+from attention_filter.server.site import Me, Mine, render, site, spoken
 from attention_filter.store.store import Store
 from attention_filter.types import SourceKind
 
@@ -78,7 +80,7 @@ def starter_set() -> tuple[Theme, ...]:
 
 def is_new(store: Store) -> bool:
     """Whether the reader should be led through the first run."""
-    return store.get_state(STATE) is None and not store.sources() and not store.interests()
+    return store.get_state(STATE) is None and not store.interests() and not store.followed()
 
 
 @router.get("/welcome")
@@ -97,8 +99,8 @@ def skip(mine: Mine) -> Response:
 def _interests(request: Request, mine: Filter, said: list[str], status: int = 200, problem: str = "") -> HTMLResponse:
     code = spoken(request, preferences(mine.store)).code
     said = [text for text in said if text.strip()]
-    own, others = EXAMPLES.get(code, ()), [texts[:2] for lang, texts in EXAMPLES.items() if lang != code]
-    examples = [text for texts in (own, *others) for text in texts if text not in said]
+    mixed = {code: EXAMPLES.get(code, ())} | {lang: texts[:2] for lang, texts in EXAMPLES.items() if lang != code}
+    examples = [(lang, text) for lang, texts in mixed.items() for text in texts if text not in said]
     rows = said + [""] * max(ROWS - len(said), 1 if len(said) >= ROWS else 0)
     return render(request, "welcome_interests.html", status=status, said=rows, examples=examples, problem=problem)
 
@@ -205,7 +207,8 @@ def bring(request: Request, mine: Mine, file: Annotated[UploadFile, File()]) -> 
 
 def _begin(request: Request, mine: Filter, who: Visitor) -> str:
     mine.store.put_state(STATE, b"over")
-    site(request).background.fetch(mine, mine.store.due_sources(mine.clock()))
+    if due := mine.store.due_sources(mine.clock()):
+        sources_page.read(request, who, due)
     return "/welcome/reading"
 
 
@@ -218,7 +221,7 @@ def read(request: Request, mine: Mine, who: Me) -> Response:
 def reading(request: Request, mine: Mine, who: Me) -> HTMLResponse:
     """What is ranked so far; as a part, what htmx puts in its place while the reading goes on."""
     fragment = request.headers.get("HX-Request") == "true"
-    work = site(request).background.of(who.reader)
+    work = sources_page.reading(request, who)
     items = mine.stream(PREVIEW) if mine.store.count_items() else []
     troubled = [one for one in mine.store.sources() if one.failures]
     return render(

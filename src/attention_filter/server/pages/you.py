@@ -97,6 +97,6 @@ def undo(mine: Mine) -> Response:
 
 def _job(request: Request, reader: str) -> Job | None:
     """The reader's measurement that waits, runs or failed last; None when there is none, or it is done."""
-    jobs = site(request).store.jobs.listed([State.QUEUED, State.RUNNING, State.DONE, State.FAILED])
+    jobs = site(request).store.jobs.listed(list(State), reader=reader)
     mine = [job for job in jobs if job.kind == MEASURE and job.reader == reader]
     return mine[0] if mine and mine[0].state != State.DONE else None

@@ -119,7 +119,7 @@
   document.addEventListener("htmx:after:swap", () => {
     if (held && document.activeElement === document.body) document.getElementById(held)?.focus({preventScroll: true});
     const seen = new Set();  // a list that was made anew after a restart could repeat a row
-    for (const row of rows()) if (seen.has(row.id)) row.remove(); else seen.add(row.id);
+    for (const row of rows()) if (row.id && seen.has(row.id)) row.remove(); else seen.add(row.id);
     for (const row of rows()) row.toggleAttribute("data-was-done", Boolean(one(".press[data-done]", row)));
     countUnread();
     remember();
@@ -134,11 +134,14 @@
     document.title = left > 0 ? `(${left}) ${title}` : title;
   }
 
-  // --- Live news: a ranking that stands by now, items that came ---------------------------------------------------
-  if (list?.dataset.standing) {
+  // --- Live news: work that goes on, a ranking that stands by now, items that came ---------------------------------
+  if (list?.dataset.standing || one("[data-live]")) {
     const news = new EventSource("/events");
-    news.addEventListener("ranked", (event) => { one("#fresh").hidden = JSON.parse(event.data).standing === list.dataset.standing; });
-    news.addEventListener("items", () => { one("#came").hidden = false; });
+    news.addEventListener("work", () => document.body.dispatchEvent(new Event("work")));
+    if (list?.dataset.standing) {
+      news.addEventListener("ranked", (event) => { one("#fresh").hidden = JSON.parse(event.data).standing === list.dataset.standing; });
+      news.addEventListener("items", () => { one("#came").hidden = false; });
+    }
     addEventListener("pagehide", () => news.close());
   }
 
