@@ -251,3 +251,10 @@ def test_a_list_is_found_by_its_reader_only():
     assert lists.find("ann", kept.name) is kept
     assert lists.find("bob", kept.name) is None
     assert (kept.beside(3), kept.beside(2), kept.beside(9)) == ((None, 1), (1, None), (None, None))
+
+
+def test_an_address_that_no_page_makes_is_answered_with_a_page(browser):
+    for answer in (browser.get("/item/abc"), browser.post("/interests/1/weigh", data={"weight": "much"})):
+        assert (answer.status_code, answer.headers["content-type"]) == (422, "text/html; charset=utf-8")
+        assert "nothing was done" in answer.text
+    assert "什么都没有做" in browser.get("/item/abc", headers={"Accept-Language": "zh"}).text

@@ -12,7 +12,7 @@ from attention_filter import standing
 from attention_filter.errors import SourceError, UsageError
 from attention_filter.server import work
 from attention_filter.server.work import KINDS, Kind, ask
-from attention_filter.server.worker import Worker, WorkerProcess
+from attention_filter.server.worker import Worker, WorkerProcess, told
 from attention_filter.settings import Settings
 from attention_filter.store.jobs import LEASE, State
 from attention_filter.store.store import open_store
@@ -216,3 +216,8 @@ def test_the_child_is_started_again_when_it_dies_and_ends_with_the_server(store,
         child.stop()
     assert time.monotonic() - began < 2
     assert not child.is_alive()
+
+
+def test_the_child_is_told_every_setting_with_its_passwords():
+    given = Settings(db="sqlite:///x.db", smtp_password="geheim", hosts=("nas",), trusted_proxies=("10.0.0.0/8",))
+    assert Settings.model_validate_json(told(given)) == given

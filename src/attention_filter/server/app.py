@@ -10,6 +10,7 @@ from importlib.resources import files
 
 from fastapi import FastAPI, Request
 from fastapi.concurrency import run_in_threadpool
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from fastapi.staticfiles import StaticFiles
 from prometheus_client import CollectorRegistry
@@ -78,6 +79,7 @@ def create_app(
         app.include_router(page.router)
     app.exception_handler(AttentionError)(_failed)
     app.exception_handler(HTTPException)(_refused)
+    app.exception_handler(RequestValidationError)(_unread)
     return app
 
 
@@ -104,3 +106,9 @@ async def _refused(request: Request, error: HTTPException) -> Response:
     if error.status_code < 400 or "HX-Redirect" in (error.headers or {}):
         return Response(status_code=error.status_code, headers=error.headers)
     return render(request, "error.html", status=error.status_code, problem=error.detail)
+
+
+async def _unread(request: Request, error: RequestValidationError) -> Response:
+    """An address or a form that no page of ours makes; what was typed is not repeated."""
+    problem = "This address or form is not complete, so nothing was done. Go back and try again."
+    return render(request, "error.html", status=422, problem=problem, known=True)
