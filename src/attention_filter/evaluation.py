@@ -68,9 +68,13 @@ def evaluate_mind(
     if readers is not None:
         trained = rank_by_readers(log, texts.vectors, encoder.id, readers)
         scores = [{**one, **more} for one, more in zip(scores, trained, strict=True)]
-    labels = [impression.labels for impression in log.test]
-    marks = measure(labels, scores, CLICK_MEASURES)
+    return measure_clicks(log, scores, seed)
+
+
+def measure_clicks(log: ClickLog, scores: Sequence[Scores], seed: int = 0) -> Result:
+    """What the scores of each test impression are worth."""
     n = len(log.test)
+    marks = measure([impression.labels for impression in log.test], scores, CLICK_MEASURES)
     return Result((Section("", np.zeros(n, np.int64), np.arange(n), marks),), seed)
 
 
