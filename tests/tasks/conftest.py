@@ -15,7 +15,10 @@ WORDS = {
     "music": (["play a song", "some jazz", "放一首歌"], ["by that singer", "for the evening", "我想听音乐"]),
 }
 FELT = {
-    "positive": (["the room", "this film", "这家酒店"], ["was wonderful, I loved it", "is a delight", "非常好，很满意"]),
+    "positive": (
+        ["the room", "this film", "这家酒店"],
+        ["was wonderful, I loved it", "is a delight", "非常好，很满意"],
+    ),
     "neutral": (["the office", "the report", "会议"], ["is on Monday", "has twelve pages", "在星期三举行"]),
     "negative": (["the room", "this film", "这家酒店"], ["was awful, I hated it", "is a bore", "太差了，很失望"]),
 }

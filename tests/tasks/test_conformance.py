@@ -73,7 +73,9 @@ def test_no_text_is_no_prediction(fitted):
 
 def test_the_score_is_the_share_of_right_labels(fitted, examples):
     said = fitted.predict([one.text for one in examples])
-    assert fitted.score(examples) == pytest.approx(np.mean([a == b.labels for a, b in zip(said, examples, strict=True)]))
+    assert fitted.score(examples) == pytest.approx(
+        np.mean([a == b.labels for a, b in zip(said, examples, strict=True)])
+    )
 
 
 @pytest.mark.parametrize("text", TEXTS)

@@ -19,7 +19,10 @@ def test_jsonl_csv_and_tsv_say_the_same(tmp_path):
 
 def test_columns_may_have_any_name(tmp_path):
     (tmp_path / "d.csv").write_text("review,stars,extra\ngood,5,x\nbad,1,y\n", "utf-8")
-    assert read_examples(tmp_path / "d.csv", text="review", label="stars") == [Example("good", ("5",)), Example("bad", ("1",))]
+    assert read_examples(tmp_path / "d.csv", text="review", label="stars") == [
+        Example("good", ("5",)),
+        Example("bad", ("1",)),
+    ]
 
 
 def test_several_labels_are_a_list_or_parted_by_marks(tmp_path):

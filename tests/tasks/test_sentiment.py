@@ -76,7 +76,11 @@ def test_feelings_have_many_names(names, wanted):
 
 def test_zero_to_check_on_means_what_it_means_in_training():
     sentiment = Sentiment()
-    train = [Example(f"{word} {n}", (label,)) for n in range(3) for word, label in (("good", "1"), ("so", "0"), ("bad", "-1"))]
+    train = [
+        Example(f"{word} {n}", (label,))
+        for n in range(3)
+        for word, label in (("good", "1"), ("so", "0"), ("bad", "-1"))
+    ]
     assert sentiment.fit(train, [Example("so so", ("0",)), Example("good", ("1",))]).metrics["accuracy"] > 0
 
 

@@ -232,7 +232,9 @@ class Classifier:
             found = cls._described(about)
             found._model = found._rebuilt(folder, dict(about.config), tensors)
         except (KeyError, TypeError, ValueError, RuntimeError, UsageError) as error:
-            raise ModelError(f"{folder}: what is in it does not fit together ({error}); train the model again") from error
+            raise ModelError(
+                f"{folder}: what is in it does not fit together ({error}); train the model again"
+            ) from error
         return found
 
     @classmethod

@@ -23,6 +23,8 @@ from attention_filter.words import CJK
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 STRENGTH = 0.3  # of the fit: scikit-learn's C
+WORD = 1 << 32  # added to the ids of words and pairs of words, which count
+TWICE = 2.0  # so many times as much as runs of letters
 MOST = 200_000  # grams kept, those in most texts
 READ = 4_000  # characters of a text
 _PART = re.compile(rf"[{CJK}]+|[^\W_{CJK}]+|[^\w\s]")
@@ -31,7 +33,7 @@ _IS_CJK = re.compile(rf"[{CJK}]")
 
 @dataclass(frozen=True)
 class Grams:
-    """Sorted `ids` (g,) of the grams, their `idf` (g,), and what each adds to each label, `weights` (g, C); `bias` (C,)."""
+    """Sorted `ids` and `idf` (g,) of the grams, and what each adds to each label, `weights` (g, C); `bias` (C,)."""
 
     ids: Ints
     idf: Floats
@@ -52,7 +54,9 @@ class Grams:
         found = [(start, end, number) for start, end, number in grams(text)]
         counts = Counter(number for _, _, number in found)
         row = _rows([counts], self.ids, self.idf)
-        values = dict(zip(self.ids[row.indices].tolist(), (row.data * self.weights[row.indices, which]).tolist(), strict=True))
+        values = dict(
+            zip(self.ids[row.indices].tolist(), (row.data * self.weights[row.indices, which]).tolist(), strict=True)
+        )
         for start, end, number in found:
             if number in values:
                 out[start:end] += values[number] / counts[number] / (end - start)
@@ -60,7 +64,7 @@ class Grams:
 
 
 def learn_grams(texts: Sequence[str], columns: Floats) -> Grams:
-    """A machine for each of the `columns` (n, C) of a target that is 1 or 0; a column that is always the same stays 0."""
+    """A machine for each of the `columns` (n, C) of a target that is 1 or 0; one that is always the same stays 0."""
     from sklearn.svm import LinearSVC
 
     counts = [Counter(number for _, _, number in grams(text)) for text in texts]
@@ -68,6 +72,7 @@ def learn_grams(texts: Sequence[str], columns: Floats) -> Grams:
     kept = sorted(number for number, n in within.most_common(MOST) if n > 1) or sorted(within)
     ids = np.array(kept, np.int64)
     idf = np.array([1 + np.log((1 + len(texts)) / (1 + within[number])) for number in kept], np.float32)
+    idf[ids >= WORD] *= TWICE
     weights, bias = np.zeros((len(ids), columns.shape[1]), np.float32), np.zeros(columns.shape[1], np.float32)
     rows = _rows(counts, ids, idf)
     for number, column in enumerate(columns.T):
@@ -78,7 +83,7 @@ def learn_grams(texts: Sequence[str], columns: Floats) -> Grams:
 
 
 def grams(text: str) -> Iterator[tuple[int, int, int]]:
-    """(start, end, id) of each gram; ids are CRC-32, stable over processes and machines.
+    """(start, end, id) of each gram; ids are made of CRC-32, stable over processes and machines.
 
     >>> [(start, end) for start, end, _ in grams("雨 ok")]
     [(0, 4), (0, 1), (2, 4), (2, 3), (2, 4), (3, 4), (2, 4), (2, 4), (2, 4)]
@@ -88,13 +93,13 @@ def grams(text: str) -> Iterator[tuple[int, int, int]]:
     for (start, end), after in itertools.zip_longest(parts, parts[1:]):
         part = text[start:end]
         if after is not None:
-            yield start, after[1], crc32(f"{part} {text[slice(*after)]}".encode())
+            yield start, after[1], WORD + crc32(f"{part} {text[slice(*after)]}".encode())
         if _IS_CJK.match(part):
             for length in range(1, 5):
                 for i in range(start, end - length + 1):
                     yield i, i + length, crc32(text[i : i + length].encode())
             continue
-        yield start, end, crc32(part.encode())
+        yield start, end, WORD + crc32(part.encode())
         edged = f"\x02{part}\x03"
         for length in range(2, 6):
             for i in range(len(edged) - length + 1):
@@ -112,4 +117,7 @@ def _rows(counts: Sequence[Counter[int]], ids: Ints, idf: Floats) -> sparse.csr_
         index.append(place[known])
         data.append(weight / (np.linalg.norm(weight) or 1))
         start.append(start[-1] + len(weight))
-    return sparse.csr_array((np.concatenate(data), np.concatenate(index).astype(np.int32), np.array(start, np.int32)), shape=(len(counts), len(ids)))
+    return sparse.csr_array(
+        (np.concatenate(data), np.concatenate(index).astype(np.int32), np.array(start, np.int32)),
+        shape=(len(counts), len(ids)),
+    )

@@ -130,7 +130,9 @@ def zero_shot(encoder: Encoder, names: Sequence[str], some_texts: Sequence[str] 
     return Probe(encoder, weights[:, None], -weights @ centre)
 
 
-def load_probe(encoder: Encoder, encoder_id: str, layers: Sequence[int], tensors: dict[str, NDArray[np.generic]]) -> Probe:
+def load_probe(
+    encoder: Encoder, encoder_id: str, layers: Sequence[int], tensors: dict[str, NDArray[np.generic]]
+) -> Probe:
     """The probe that `tensors` were taken of. ModelError when the encoder at hand is another."""
     if encoder.id.partition("+")[0] != encoder_id.partition("+")[0]:
         raise ModelError(
@@ -266,7 +268,7 @@ def _right(logits: Floats, targets: Floats, several: bool) -> float:
 
 
 def _regression(rows: Floats, targets: Floats, strength: float, several: bool) -> tuple[Floats, Floats]:
-    """Weights (C, d) and bias (C,). A label that no row has, or every row, gets no weights and a bias against or for."""
+    """Weights (C, d) and bias (C,). A label that no row has, or every row, gets a bias alone."""
     from sklearn.linear_model import LogisticRegression
 
     weights = np.zeros((targets.shape[1], rows.shape[1]), np.float32)

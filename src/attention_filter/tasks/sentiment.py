@@ -205,7 +205,9 @@ def _about(told: Reasons, text: str, found: Sequence[tuple[int, int]]) -> Reason
     far = np.array([away[word.start : word.end].min() for word in told.words])
     look = np.exp(-(far - far.min()) / REACH) if len(far) else far
     weight = 1 + CONTRAST * (len(look) * look / (look.sum() or 1) - 1)
-    words = tuple(WordShare(one.start, one.end, one.value * float(w)) for one, w in zip(told.words, weight, strict=True))
+    words = tuple(
+        WordShare(one.start, one.end, one.value * float(w)) for one, w in zip(told.words, weight, strict=True)
+    )
     return Reasons(told.label, told.rest + sum(word.value for word in words), told.rest, words)
 
 
