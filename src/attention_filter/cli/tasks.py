@@ -12,7 +12,11 @@ from attention_filter.cli.session import AsJson, aside, print_json, progress, sc
 from attention_filter.errors import UsageError
 
 if TYPE_CHECKING:
-    from attention_filter.tasks.classify import Classifier
+    from attention_filter.tasks.classify import Classifier, Reasons
+    from attention_filter.tasks.examples import Example
+    from attention_filter.tasks.sentiment import Sentiment
+
+    Task = Classifier | Sentiment
 
 PANEL = "Tasks"
 Method = Literal["probe", "tuned", "scratch"]
@@ -26,26 +30,43 @@ TextColumn = Annotated[str, typer.Option("--text", metavar="COLUMN", help="The c
 LabelColumn = Annotated[str, typer.Option("--label", metavar="COLUMN", help="The column with the label.")]
 
 
+Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the model goes.")]
+Valid = Annotated[Path | None, typer.Option("--valid", metavar="FILE", help="To check on; else a part of --data.")]
+Unlabelled = Annotated[
+    Path | None, typer.Option("--unlabelled", metavar="FILE", help="probe: more texts of the kind, without labels.")
+]
+How = Annotated[
+    Method, typer.Option(help="probe: soon done; tuned: the encoder too, the best; scratch: a small model.")
+]
+Rank = Annotated[int, typer.Option(min=0, help="tuned: by LoRA of this rank; 0 trains the layers themselves.")]
+Layers = Annotated[int, typer.Option(min=1, max=12, help="tuned: so many of the upper layers.")]
+Rounds = Annotated[int | None, typer.Option(min=1, help="At most so many passes over the data.")]
+Wandb = Annotated[str, typer.Option("--wandb", metavar="PROJECT", help="Send figures to Weights & Biases.")]
+Licence = Annotated[str, typer.Option(help="Of the data; stands in the model's card.")]
+Seed = Annotated[int, typer.Option("--seed", help="Of all chance.")]
+ModelOrNot = Annotated[Path | None, typer.Option("--model", metavar="DIR", help="What `attention train` wrote.")]
+Texts = Annotated[list[str] | None, typer.Argument(metavar="TEXT…")]
+FromFile = Annotated[Path | None, typer.Option("--data", metavar="FILE", help="Texts from a file.")]
+Scope = Annotated[bool, typer.Option("--scope", help="Say when a text is like nothing that was learned.")]
+
+
 def train_classify(
     data: Data,
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the model goes.")],
-    valid: Annotated[
-        Path | None, typer.Option("--valid", metavar="FILE", help="To check on; else a tenth of --data.")
-    ] = None,
+    out: Out,
+    valid: Valid = None,
+    unlabelled: Unlabelled = None,
     text: TextColumn = "text",
     label: LabelColumn = "label",
-    method: Annotated[
-        Method, typer.Option(help="probe: seconds; tuned: the encoder too, the best; scratch: a small model.")
-    ] = "probe",
+    method: How = "probe",
     several: Annotated[
         bool, typer.Option("--several", help="A text may have several labels, parted by ; or |.")
     ] = False,
-    rank: Annotated[int, typer.Option(min=0, help="tuned: by LoRA of this rank; 0 trains the layers themselves.")] = 0,
-    layers: Annotated[int, typer.Option(min=1, max=12, help="tuned: so many of the upper layers.")] = 12,
-    rounds: Annotated[int | None, typer.Option(min=1, help="At most so many passes over the data.")] = None,
-    wandb: Annotated[str, typer.Option("--wandb", metavar="PROJECT", help="Send figures to Weights & Biases.")] = "",
-    licence: Annotated[str, typer.Option(help="Of the data; stands in the model's card.")] = "",
-    seed: Annotated[int, typer.Option("--seed", help="Of all chance.")] = 0,
+    rank: Rank = 0,
+    layers: Layers = 12,
+    rounds: Rounds = None,
+    wandb: Wandb = "",
+    licence: Licence = "",
+    seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
     """Learn which label a text has. Interrupted, the same command goes on where it was."""
@@ -54,21 +75,36 @@ def train_classify(
 
     examples = read_examples(data, text=text, label=label, several=several)
     checked = read_examples(valid, text=text, label=label, several=several) if valid else []
-    model = Classifier(
-        method, several=several, encoder=settings().model, rank=rank, layers=layers, seed=seed
-    )  # fmt: skip
-    with (
-        _tracked(method, out, wandb, {"data": str(data), "method": method, "seed": seed}) as track,
-        progress() as show,
-    ):
-        model.fit(
-            examples, checked, plan=_plan(method, rank, rounds), folder=out.with_name(f"{out.name}.training"),
-            progress=show, track=track,
-        )  # fmt: skip
-    model.save(out, licence)
-    figures = {"examples": len(examples), "labels": len(model.labels), **model.metrics}
-    _figures(figures, as_json)
-    aside().print(f"The model is in {out}; try: attention predict classify --model {out} 'some text'")
+    model = Classifier(method, several=several, encoder=settings().model, rank=rank, layers=layers, seed=seed)
+    plan = _plan(method, rank, rounds)
+    _train(model, examples, checked, _texts(unlabelled, text), plan, out, data, wandb, licence, as_json, "classify")
+
+
+def train_sentiment(
+    data: Data,
+    out: Out,
+    valid: Valid = None,
+    unlabelled: Unlabelled = None,
+    text: TextColumn = "text",
+    label: LabelColumn = "label",
+    method: How = "probe",
+    rank: Rank = 0,
+    layers: Layers = 12,
+    rounds: Rounds = None,
+    wandb: Wandb = "",
+    licence: Licence = "",
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Learn how texts feel; labels as negative, neutral, positive, or 差评, 好评, or -1, 0, 1."""
+    from attention_filter.tasks.examples import read_examples
+    from attention_filter.tasks.sentiment import Sentiment
+
+    examples = read_examples(data, text=text, label=label)
+    checked = read_examples(valid, text=text, label=label) if valid else []
+    model = Sentiment(method, encoder=settings().model, rank=rank, layers=layers, seed=seed)
+    plan = _plan(method, rank, rounds)
+    _train(model, examples, checked, _texts(unlabelled, text), plan, out, data, wandb, licence, as_json, "sentiment")
 
 
 def evaluate_classify(
@@ -84,53 +120,170 @@ def evaluate_classify(
     _figures({"examples": len(examples), **figures}, as_json)
 
 
+def evaluate_sentiment(
+    data: Data,
+    model: ModelOrNot = None,
+    text: TextColumn = "text",
+    label: LabelColumn = "label",
+    as_json: AsJson = False,
+) -> None:
+    """How often the feeling is right; without --model, that of the sentences which come with the program."""
+    from attention_filter.tasks.examples import read_examples
+
+    sentiment = _sentiment(model)
+    examples = read_examples(data, text=text, label=label)
+    with waiting("Reading the texts"):
+        figures = sentiment.evaluate(examples)
+    _figures({"examples": len(examples), **figures}, as_json)
+
+
+@predict_group.command("classify")
 def predict_classify(
-    texts: Annotated[list[str] | None, typer.Argument(metavar="TEXT…")] = None,
-    model: Annotated[Path | None, typer.Option("--model", metavar="DIR", help="What `attention train` wrote.")] = None,
+    texts: Texts = None,
+    model: ModelOrNot = None,
     names: Annotated[
         str, typer.Option("--names", metavar="A,B,…", help="No model: tell apart by these names alone.")
     ] = "",
-    data: Annotated[Path | None, typer.Option("--data", metavar="FILE", help="Texts from a file.")] = None,
+    data: FromFile = None,
     text: TextColumn = "text",
-    scope: Annotated[bool, typer.Option("--scope", help="Say when a text is like nothing that was learned.")] = False,
+    scope: Scope = False,
     as_json: AsJson = False,
 ) -> None:
     """The label of each text, with its probability."""
-    from attention_filter.tasks.examples import read_texts
-
-    wanted = [*(texts or []), *(read_texts(data, text=text) if data else [])]
-    if not wanted:
-        raise UsageError("no text: name some, or give --data FILE")
+    wanted = _wanted(texts, data, text)
     if (model is None) == (not names):
         raise UsageError("give --model DIR, or --names A,B,… to do without one")
     classifier = _loaded(model) if model else _by_names(names, wanted)
     with waiting("Reading the texts"):
-        labels, chances = classifier.predict(wanted, scope=scope), classifier.predict_proba(wanted)
-    rows: list[dict[str, Any]] = [
-        {"text": one, "labels": list(said), "probabilities": dict(zip(classifier.labels, map(float, row), strict=True))}
-        for one, said, row in zip(wanted, labels, chances, strict=True)
+        rows = _predictions(classifier, wanted, scope)
+    _show(rows, as_json)
+
+
+@predict_group.command("sentiment")
+def predict_sentiment(
+    texts: Texts = None,
+    model: ModelOrNot = None,
+    entity: Annotated[
+        str, typer.Option("--toward", metavar="NAME", help="How the texts feel about this, which they name.")
+    ] = "",
+    data: FromFile = None,
+    text: TextColumn = "text",
+    scope: Scope = False,
+    as_json: AsJson = False,
+) -> None:
+    """How each text feels; without --model, by the sentences which come with the program."""
+    wanted = _wanted(texts, data, text)
+    sentiment = _sentiment(model)
+    with waiting("Reading the texts"):
+        if entity:
+            about = [sentiment.toward(one, entity) for one in wanted]
+            rows = [
+                {"text": one, "toward": entity, "labels": [found.label], "polarity": found.polarity}
+                for one, found in zip(wanted, about, strict=True)
+            ]
+        else:
+            felt = sentiment.polarity(wanted).tolist()
+            rows = [
+                {**row, "polarity": polarity}
+                for row, polarity in zip(_predictions(sentiment, wanted, scope), felt, strict=True)
+            ]
+    _show(rows, as_json)
+
+
+Text = Annotated[str, typer.Argument(metavar="TEXT")]
+Which = Annotated[str | None, typer.Option("--label", help="Why this label; else the most probable one.")]
+
+
+@explain_group.command("classify")
+def explain_classify(text: Text, model: Model, label: Which = None, as_json: AsJson = False) -> None:
+    """Which words spoke for a label; their numbers and the rest sum to its logit."""
+    _tell(text, _loaded(model).explain(text, label), as_json)
+
+
+@explain_group.command("sentiment")
+def explain_sentiment(
+    text: Text,
+    model: ModelOrNot = None,
+    entity: Annotated[str, typer.Option("--toward", metavar="NAME", help="About this, which the text names.")] = "",
+    label: Which = None,
+    as_json: AsJson = False,
+) -> None:
+    """Which words carry the feeling; their numbers and the rest sum to its logit."""
+    if entity and label:
+        raise UsageError("give --toward or --label, not both")
+    sentiment = _sentiment(model)
+    _tell(text, sentiment.toward(text, entity).reasons if entity else sentiment.explain(text, label), as_json)
+
+
+def _train(
+    model: Task,
+    examples: list[Example],
+    checked: list[Example],
+    unlabelled: list[str],
+    plan: Any,
+    out: Path,
+    data: Path,
+    wandb: str,
+    licence: str,
+    as_json: bool,
+    task: str,
+) -> None:
+    """Train, write, and say how good it is."""
+    from attention_filter.models.checkpoint import check_folder
+
+    check_folder(out)  # before hours are spent
+    out = out.absolute()
+    with _tracked(plan is not None, out, wandb, {"data": str(data), "task": task}) as track, progress() as show:
+        model.fit(
+            examples, checked, unlabelled=unlabelled, plan=plan, folder=out.with_name(f"{out.name}.training"),
+            progress=show, track=track,
+        )  # fmt: skip
+    model.save(out, licence)
+    _figures({"examples": len(examples), "labels": len(model.labels), **model.metrics}, as_json)
+    aside().print(f"The model is in {out}; try: attention predict {task} --model {out} 'some text'")
+
+
+def _texts(path: Path | None, column: str) -> list[str]:
+    from attention_filter.tasks.examples import read_texts
+
+    return [one for one in read_texts(path, text=column) if one.strip()] if path else []
+
+
+def _wanted(texts: list[str] | None, data: Path | None, column: str) -> list[str]:
+    """The texts that were named, and those of the file. UsageError without any, DataError for an empty one."""
+    from attention_filter.tasks.examples import read_texts
+
+    wanted = [*(texts or []), *(read_texts(data, text=column) if data else [])]
+    if not wanted:
+        raise UsageError("no text: name some, or give --data FILE")
+    return wanted
+
+
+def _predictions(model: Task, texts: list[str], scope: bool) -> list[dict[str, Any]]:
+    labels, chances = model.predict(texts, scope=scope), model.predict_proba(texts)
+    return [
+        {"text": one, "labels": list(said), "probabilities": dict(zip(model.labels, map(float, row), strict=True))}
+        for one, said, row in zip(texts, labels, chances, strict=True)
     ]
+
+
+def _show(rows: list[dict[str, Any]], as_json: bool) -> None:
+    """A table of predictions, or all that is known as JSON."""
     if as_json:
         print_json({"predictions": rows})
         return
     from attention_filter.cli.drawing import one_line
     from attention_filter.cli.tables import plain
 
-    table = plain("label", "probability", "text")
+    felt = "polarity" in rows[0]
+    table = plain("label", "polarity" if felt else "probability", "text")
     for row in rows:
-        best = max(row["probabilities"].values())
-        table.add_row(", ".join(row["labels"]) or "out of scope", f"{best:.0%}", one_line(row["text"], 80))
+        sure = f"{row['polarity']:+.2f}" if felt else f"{max(row['probabilities'].values()):.0%}"
+        table.add_row(", ".join(row["labels"]) or "out of scope", sure, one_line(row["text"], 80))
     screen().print(table)
 
 
-def explain_classify(
-    text: Annotated[str, typer.Argument(metavar="TEXT")],
-    model: Model,
-    label: Annotated[str | None, typer.Option("--label", help="Why this label; else the most probable one.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Which words spoke for a label; their numbers and the rest sum to its logit."""
-    reasons = _loaded(model).explain(text, label)
+def _tell(text: str, reasons: Reasons, as_json: bool) -> None:
     if as_json:
         words = [
             {"word": text[w.start : w.end], "start": w.start, "end": w.end, "value": w.value} for w in reasons.words
@@ -145,15 +298,18 @@ def explain_classify(
     screen().print(f"{reasons.label}: {signed(reasons.logit)} = words {signed(carried)} + rest {signed(reasons.rest)}")
 
 
-predict_group.command("classify")(predict_classify)
-explain_group.command("classify")(explain_classify)
-
-
 def _loaded(folder: Path) -> Classifier:
     from attention_filter.tasks.classify import Classifier
 
     with waiting("Loading the model"):
         return Classifier.load(folder)
+
+
+def _sentiment(folder: Path | None) -> Sentiment:
+    from attention_filter.tasks.sentiment import Sentiment
+
+    with waiting("Loading the model"):
+        return Sentiment.load(folder) if folder else Sentiment(encoder=settings().model).from_prototypes()
 
 
 def _by_names(names: str, texts: list[str]) -> Classifier:
@@ -164,24 +320,27 @@ def _by_names(names: str, texts: list[str]) -> Classifier:
 
 
 def _plan(method: Method, rank: int, rounds: int | None) -> Any:
-    """The usual plan of a method with another number of rounds; None leaves it as it is."""
+    """The usual plan of a method, with another number of rounds when given; None of a probe."""
     from dataclasses import replace
 
+    if method == "probe":
+        return None
     from attention_filter.tasks.classify import usual_plan
 
-    return replace(usual_plan(method, rank), rounds=rounds) if rounds and method != "probe" else None
+    plan = usual_plan(method, rank)
+    return replace(plan, rounds=rounds) if rounds else plan
 
 
-def _tracked(method: Method, out: Path, wandb: str, plan: dict[str, Any]) -> Any:
+def _tracked(in_steps: bool, out: Path, wandb: str, notes: dict[str, Any]) -> Any:
     """Where the figures of a training go; a probe is not trained step by step."""
     from contextlib import nullcontext
 
     silent: Callable[[int, dict[str, float]], None] = lambda *_: None  # noqa: E731
-    if method == "probe":
+    if not in_steps:
         return nullcontext(silent)
     from attention_filter.training.tracking import tracking
 
-    return tracking(out.with_name(f"{out.name}.log"), plan, wandb_project=wandb)
+    return tracking(out.with_name(f"{out.name}.log"), notes, wandb_project=wandb)
 
 
 def _figures(figures: dict[str, float], as_json: bool) -> None:

@@ -48,8 +48,7 @@ def save_model(folder: Path, about: About, tensors: Mapping[str, Tensor], tokeni
     """
     from safetensors.torch import save_file
 
-    if folder.exists() and any(folder.iterdir()) and not (folder / ABOUT).exists():
-        raise ModelError(f"{folder}: holds other files; name a new or empty folder")
+    check_folder(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
@@ -63,6 +62,14 @@ def save_model(folder: Path, about: About, tensors: Mapping[str, Tensor], tokeni
     except BaseException:
         shutil.rmtree(beside, ignore_errors=True)
         raise
+
+
+def check_folder(folder: Path) -> None:
+    """ModelError when a model cannot be written there without losing other files; ask before a long training."""
+    if folder.exists() and not folder.is_dir():
+        raise ModelError(f"{folder}: a file; name a new or empty folder")
+    if folder.exists() and any(folder.iterdir()) and not (folder / ABOUT).exists():
+        raise ModelError(f"{folder}: holds other files; name a new or empty folder")
 
 
 def load_about(folder: Path, task: str) -> About:

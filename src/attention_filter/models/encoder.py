@@ -20,7 +20,7 @@ from torch import Tensor
 
 from attention_filter.errors import ModelError
 from attention_filter.models import e5_weights
-from attention_filter.models.packed import Precision, pack
+from attention_filter.models.packed import PackedBert, Precision, pack
 
 if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
@@ -111,6 +111,37 @@ class Encoder:
         complete = not encoding.overflowing
         return TokenStates(spans_in(text, encoding.offsets, len(self.prefix), complete), states)
 
+    @property
+    def depth(self) -> int:
+        """Layers that `encode_layers` can read; 0 when only the last layer's states can be had."""
+        return len(self.body.layers) if isinstance(self.body, PackedBert) and self.pooling == "mean" else 0
+
+    def encode_layers(
+        self, texts: Sequence[str], layers: Sequence[int], *, progress: Callable[[int], None] | None = None
+    ) -> NDArray[np.float32]:
+        """Unit vectors of the texts after each of these layers, counted from 1: (len(texts), len(layers), dim).
+
+        Lower layers know more of words and tone, upper ones more of the topic (Tenney et al. 2019).
+        """
+        body, ids = self._layered(), [encoding.ids for encoding in self._tokenize(texts)]
+        out = np.zeros((len(texts), len(layers), self.dim), np.float32)
+
+        def compute(batch: list[int]) -> int:
+            pooled = torch.stack([one.mean(1) for one in body.layer_states([ids[i] for i in batch], layers)])
+            out[batch] = torch.nn.functional.normalize(pooled, dim=-1).numpy()
+            return len(batch)
+
+        for done in in_threads(compute, batches([len(one) for one in ids], TOKENS_AT_ONCE)):
+            if progress:
+                progress(done)
+        return out
+
+    def layer_token_states(self, text: str, layers: Sequence[int]) -> tuple[list[Span], NDArray[np.float32]]:
+        """The spans of `token_states`, and the states after each of these layers, (len(layers), T, d)."""
+        body, encoding = self._layered(), self._tokenize([text])[0]
+        (states,) = in_threads(lambda ids: body.layer_states([ids], layers)[0].numpy(), [encoding.ids])
+        return spans_in(text, encoding.offsets, len(self.prefix), not encoding.overflowing), states
+
     def attention(
         self, text: str, normalize: Literal["keys", "queries"] = "keys"
     ) -> tuple[list[str], NDArray[np.float32]]:
@@ -122,6 +153,11 @@ class Encoder:
 
     def _tokenize(self, texts: Sequence[str]) -> list[Encoding]:
         return self.tokenizer.encode_batch([self.prefix + _SURROGATE.sub("\ufffd", text) for text in texts])
+
+    def _layered(self) -> PackedBert:
+        if not self.depth or not isinstance(self.body, PackedBert):
+            raise ModelError(f"{self.id}: only its last layer can be read")
+        return self.body
 
     def _pool(self, states: Tensor) -> Tensor:
         """One text's states (T, d) -> (d,). Text by text, so that the sum's order does not hang on the batch."""

@@ -13,7 +13,7 @@ A token's scale depends on that token alone, so a text's vector does not depend 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal, Protocol
@@ -110,6 +110,17 @@ class PackedBert:
 
         Any order works; texts of equal length beside each other are computed together.
         """
+        *_, last = self._layers(batch)
+        return list(torch.split(last, [len(ids) for ids in batch]))
+
+    def layer_states(self, batch: Sequence[Sequence[int]], layers: Sequence[int]) -> list[Tensor]:
+        """The states after some layers, counted from 1, of each text: (len(layers), length, d) each."""
+        after = list(self._layers(batch))
+        lengths = [len(ids) for ids in batch]
+        return list(torch.split(torch.stack([after[number - 1] for number in layers]), lengths, dim=1))
+
+    def _layers(self, batch: Sequence[Sequence[int]]) -> Iterator[Tensor]:
+        """All tokens end to end, (tokens, d), after each layer."""
         lengths = [len(ids) for ids in batch]
         flat = torch.tensor([token for ids in batch for token in ids])
         place = torch.cat([torch.arange(length) for length in lengths])
@@ -117,7 +128,7 @@ class PackedBert:
         runs = _runs(lengths)
         for layer in self.layers:
             x = layer.rest(x, self._attend(layer.query_key_value(x), runs))
-        return list(torch.split(x, lengths))
+            yield x
 
     def maps(self, ids: Sequence[int], normalize: Literal["keys", "queries"] = "keys") -> Tensor:
         """H (where each token of one text looks) or A (which token claims it), (layers, heads, tokens, tokens)."""

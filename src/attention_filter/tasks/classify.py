@@ -24,6 +24,8 @@ from attention_filter.tasks.examples import Example, labels_of
 from attention_filter.tasks.probe import Probe, fit_probe, load_probe, zero_shot
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from attention_filter.models.encoder import Encoder
     from attention_filter.tasks.trained import Trained
     from attention_filter.training.loop import FitConfig, Progress, Track
@@ -92,31 +94,38 @@ class Classifier:
         examples: Sequence[Example],
         valid: Sequence[Example] = (),
         *,
+        unlabelled: Sequence[str] = (),
         plan: FitConfig | None = None,
         folder: Path | None = None,
         progress: Progress = lambda *_: None,
         track: Track = lambda *_: None,
     ) -> Classifier:
-        """Learn from examples; without `valid`, a tenth of them is held out to calibrate and to stop by.
+        """Learn from examples; without `valid`, some are held out to calibrate and to stop by (a tenth; of a probe,
+        those of its trials, after which it learns from all).
 
-        `plan` is of the methods that train; with a `folder` a killed training goes on there. DataError when there is
-        one label only, or when `valid` has labels that the examples do not have.
+        `unlabelled` texts of the same kind help a probe that has few examples. `plan` is of the methods that train;
+        with a `folder` a killed training goes on there. DataError when there is one label only, or when `valid` has
+        labels that the examples do not have.
         """
         self.labels = labels_of(examples)
         if unknown := sorted({label for one in valid for label in one.labels} - set(self.labels)):
             raise DataError(f"labels to check on that no example has: {', '.join(unknown[:5])}")
-        train, held = (list(examples), list(valid)) if valid else self._split(examples)
         self.data = checkpoint.data_hash([(one.text, one.labels) for one in examples])
         if self.method == "probe":
-            counted = _counting(progress, "Encoding", len(train))
-            texts, targets = [one.text for one in train], self._targets(train)
-            self._model = fit_probe(
-                self._load_encoder(), texts, targets, several=self.several, seed=self.seed, progress=counted
-            )
+            counted = _counting(progress, "Encoding", len(examples) + len(set(unlabelled)))
+            texts, targets = [one.text for one in examples], self._targets(examples)
+            self._model, rows, logits = fit_probe(
+                self._load_encoder(), texts, targets,
+                several=self.several, seed=self.seed, unlabelled=unlabelled, progress=counted,
+            )  # fmt: skip
+            held: Sequence[Example] = valid or [examples[row] for row in rows] or examples
+            logits = logits if len(rows) and not valid else self.logits([one.text for one in held])
         else:
+            train, held = (examples, valid) if valid else self._split(examples)
             self._model = self._train(train, held, plan, folder, progress, track)
-        self._calibrate(held)
-        self.metrics = self.evaluate(held)
+            logits = self.logits([one.text for one in held])
+        self._calibrate(logits, self._targets(held))
+        self.metrics = self._measured(logits, self._targets(held))
         return self
 
     def from_names(self, labels: Sequence[str], some_texts: Sequence[str] = ()) -> Classifier:
@@ -138,7 +147,7 @@ class Classifier:
 
     def predict_proba(self, texts: Sequence[str]) -> Floats:
         """The probability of each label, (n, labels): rows sum to one, unless a text may have several."""
-        return self._probabilities(self.logits(texts))
+        return self.probabilities(self.logits(texts))
 
     def predict(self, texts: Sequence[str], *, scope: bool = False) -> list[tuple[str, ...]]:
         """The labels of each text. With `scope` an empty tuple says: nothing of what was learned."""
@@ -160,10 +169,10 @@ class Classifier:
             raise UsageError(f"{label!r}: the labels are {', '.join(self.labels[:20])}")
         logits = self.logits([text])[0]
         which = self.labels.index(label) if label is not None else int(logits.argmax())
-        spans, shares, base = self._known().word_shares(text)
-        words = [WordShare(*span, float(share)) for span, share in zip(spans, shares[:, which], strict=True)]
+        spans, shares, rest = self._known().word_shares(text, which)
+        words = [WordShare(*span, float(share)) for span, share in zip(spans, shares, strict=True)]
         told = tuple(word for word in words if word.end > word.start)
-        rest = float(base[which]) + sum(word.value for word in words if word.end == word.start)
+        rest += sum(word.value for word in words if word.end == word.start)
         return Reasons(self.labels[which], rest + sum(word.value for word in told), rest, told)
 
     def score(self, examples: Sequence[Example]) -> float:
@@ -173,20 +182,26 @@ class Classifier:
     def evaluate(self, examples: Sequence[Example]) -> dict[str, float]:
         """Accuracy (or F1), macro F1, and how far probabilities are from what comes true (ECE, 15 bins)."""
         logits, targets = self.logits([one.text for one in examples]), self._targets(examples)
+        if len(targets) and not targets.any() and any(one.labels for one in examples):
+            found = ", ".join(sorted({label for one in examples for label in one.labels})[:5])
+            raise DataError(f"none of the labels ({found}) was learned; those are {', '.join(self.labels[:5])}")
+        return self._measured(logits, targets)
+
+    def _measured(self, logits: Floats, targets: Floats) -> dict[str, float]:
         said = (logits > 0) if self.several else np.eye(len(self.labels), dtype=bool)[logits.argmax(1)]
         hits, spoken, there = (said * targets).sum(0), said.sum(0), targets.sum(0)
         macro = float((2 * hits / np.maximum(spoken + there, 1))[there > 0].mean())
         if self.several:
             return {"f1": float(2 * hits.sum() / max(spoken.sum() + there.sum(), 1)), "macro_f1": macro}
         right = targets[np.arange(len(logits)), logits.argmax(1)]
-        sure = self._probabilities(logits).max(1)
+        sure = self.probabilities(logits).max(1)
         bins = np.minimum((sure * 15).astype(int), 14)
         gaps = [abs(right[bins == b].mean() - sure[bins == b].mean()) * (bins == b).mean() for b in np.unique(bins)]
         return {"accuracy": float(right.mean()), "macro_f1": macro, "ece": float(sum(gaps))}
 
     # Keeping
 
-    def save(self, folder: Path, licence: str = "") -> None:
+    def save(self, folder: Path, licence: str = "", *, task: str = TASK) -> None:
         """Write the model as a folder that `load` reads. `licence` is that of the data it learned from."""
         model = self._known()
         config: dict[str, Any] = {
@@ -194,50 +209,63 @@ class Classifier:
             "layers": self.layers, "seed": self.seed, "temperature": self.temperature,
             "energy_limit": self.energy_limit if np.isfinite(self.energy_limit) else None,
         }  # fmt: skip
-        about = checkpoint.About(f"{TASK}/{self.method}", config, self.metrics, self.data, licence)
+        about = checkpoint.About(f"{task}/{self.method}", config, self.metrics, self.data, licence)
         if isinstance(model, Probe):
             import torch
 
-            config["encoder_id"] = model.encoder.id
+            config |= {"encoder_id": model.encoder.id, "read": model.layers}
             checkpoint.save_model(folder, about, {k: torch.from_numpy(v) for k, v in model.tensors().items()})
             return
         from attention_filter.tasks.trained import config_of
 
-        if self.method == "scratch":
-            config["transformer"] = config_of(model)
         own = self.method == "scratch"
+        if own:
+            config["transformer"] = config_of(model)
         checkpoint.save_model(folder, about, model.model.state_dict(), model.tokenizer if own else None)
 
     @classmethod
-    def load(cls, folder: Path) -> Classifier:
+    def load(cls, folder: Path, *, task: str = TASK) -> Classifier:
         """The classifier that was saved there. ModelError when it is something else or damaged."""
-        about = checkpoint.load_about(folder, TASK)
-        config = dict(about.config)
+        about = checkpoint.load_about(folder, task)
+        tensors = checkpoint.load_tensors(folder)
+        try:
+            found = cls._described(about)
+            found._model = found._rebuilt(folder, dict(about.config), tensors)
+        except (KeyError, TypeError, ValueError, RuntimeError, UsageError) as error:
+            raise ModelError(
+                f"{folder}: what is in it does not fit together ({error}); train the model again"
+            ) from error
+        return found
+
+    @classmethod
+    def _described(cls, about: checkpoint.About) -> Classifier:
+        """As its description says, before the weights."""
+        config = about.config
         found = cls(
             about.kind.partition("/")[2],  # type: ignore[arg-type]  # refused there when it is no method
             several=config["several"], encoder=config["encoder"], rank=config["rank"], layers=config["layers"],
             seed=config["seed"],
         )  # fmt: skip
-        found.labels, found.temperature = list(config["labels"]), config["temperature"]
+        found.labels, found.temperature = list(config["labels"]), float(config["temperature"])
         found.energy_limit = config["energy_limit"] if config["energy_limit"] is not None else float("inf")
         found.metrics, found.data = dict(about.metrics), about.data
-        tensors = checkpoint.load_tensors(folder)
-        if found.method == "probe":
+        return found
+
+    def _rebuilt(self, folder: Path, config: dict[str, Any], tensors: dict[str, Tensor]) -> Probe | Trained:
+        if self.method == "probe":
             arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
-            found._model = load_probe(found._load_encoder(), config["encoder_id"], arrays)
-            return found
+            probe = load_probe(self._load_encoder(), config["encoder_id"], config["read"], arrays)
+            if len(probe.bias) != len(self.labels):
+                raise ValueError(f"{len(probe.bias)} rows for {len(self.labels)} labels")
+            return probe
         from attention_filter.tasks import trained
 
-        if found.method == "scratch":
-            model = trained.rebuilt(checkpoint.load_tokenizer(folder), len(found.labels), config["transformer"])
+        if self.method == "scratch":
+            model = trained.rebuilt(checkpoint.load_tokenizer(folder), len(self.labels), config["transformer"])
         else:
-            model = trained.tuned(len(found.labels), rank=found.rank, layers=found.layers)
-        try:
-            model.model.load_state_dict(tensors)
-        except RuntimeError as error:
-            raise ModelError(f"{folder}: its weights do not fit its configuration; train the model again") from error
-        found._model = model
-        return found
+            model = trained.tuned(len(self.labels), rank=self.rank, layers=self.layers)
+        model.model.load_state_dict(tensors)
+        return model
 
     # Inside
 
@@ -295,7 +323,7 @@ class Classifier:
         metric = "f1" if self.several else "accuracy"
         plan = replace(plan or usual_plan(self.method, self.rank), metric=metric, seed=self.seed)
         if self.method == "tuned":
-            model = trained.tuned(len(self.labels), rank=self.rank, layers=self.layers)
+            model = trained.tuned(len(self.labels), rank=self.rank, layers=self.layers, seed=self.seed)
         else:
             model = trained.from_scratch(len(self.labels), [one.text for one in train], self.seed)
 
@@ -308,15 +336,13 @@ class Classifier:
         fit(lesson, ready(train), ready(held), plan, folder=folder, origin=origin, progress=progress, track=track)
         return model
 
-    def _calibrate(self, held: Sequence[Example]) -> None:
+    def _calibrate(self, logits: Floats, targets: Floats) -> None:
         """One temperature and the energy below which IN_SCOPE of the held-out examples lie."""
         from scipy.optimize import minimize_scalar
 
-        logits, targets = self._known().logits([one.text for one in held]), self._targets(held)
-
         def surprise(log_temperature: float) -> float:
             scaled = logits / np.exp(log_temperature)
-            prior = log_temperature**2 / (2 * len(held))  # near 1 unless many examples say otherwise
+            prior = log_temperature**2 / (2 * len(logits))  # near 1 unless many examples say otherwise
             if self.several:
                 return prior + float(np.logaddexp(0, np.where(targets > 0, -scaled, scaled)).mean())
             return prior + float((_log_sum(scaled) - (scaled * targets).sum(1)).mean())
@@ -325,7 +351,8 @@ class Classifier:
         self.temperature = float(np.exp(found.x))
         self.energy_limit = float(np.quantile(_energy(logits / self.temperature), IN_SCOPE))
 
-    def _probabilities(self, logits: Floats) -> Floats:
+    def probabilities(self, logits: Floats) -> Floats:
+        """Logits (n, labels) as calibrated probabilities."""
         scaled = logits / self.temperature
         if self.several:
             return np.asarray(1 / (1 + np.exp(-scaled)), np.float32)

@@ -1,70 +1,121 @@
-"""A linear model on the frozen encoder's vectors (a "linear probe"): seconds to train, exact word shares.
+"""A linear model on what the frozen encoder says of a text (a "linear probe"), with the very words beside it.
 
-With x the unit vector of a text, x̄ the mean of the training texts:  logit = W (x − x̄) + b. Since x is the mean of its
-token states over their length, x = Σ_t s_t / (T ‖s̄‖), a token's share of a logit is W s_t / (T ‖s̄‖), exactly.
+With x_l the unit vector of a text after layer l:    logit = Σ_l W_l x_l + b + weight · (margin of the words)
+
+Since x_l is the mean of its token states over their length, x_l = Σ_t s_lt / (T ‖s̄_l‖), a token's share of a logit
+is Σ_l W_l s_lt / (T ‖s̄_l‖) and its part of the words, exactly. Which layers, how strong the fit, and how much the
+words weigh is chosen by cross-validation. Given unlabelled texts of the same kind, a text may be seen among those that
+are near to it (`personal/context.py`), which is the better the fewer examples there are.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from attention_filter.errors import ModelError
 from attention_filter.models.encoder import Encoder
+from attention_filter.personal.context import in_context, pull_back
+from attention_filter.personal.features import Features, unit
+from attention_filter.tasks.grams import Grams, learn_grams
 
 Floats = NDArray[np.float32]
-STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0)  # of the fit against the prior that all weights are 0 (scikit-learn's C)
-HELD_OUT = 0.2  # of the examples, to choose the strength by
+Ints = NDArray[np.int64]
+Span = tuple[int, int]
+STRENGTHS = (1.0, 3.0, 10.0)  # of the fit against the prior that all weights are 0 (scikit-learn's C)
+WORDS_WEIGHTS = (0.0, 0.5, 1.0, 2.0, 4.0)
+FOLDS, MANY = 4, 4_000  # parts to choose by; of so many examples one part is enough
+LAST = ()  # as layers: the vector the encoder gives by itself
 
 
 @dataclass(frozen=True)
 class Probe:
-    """weights (C, d), bias (C,) and centre (d,) over the vectors of `encoder`."""
+    """weights (C, L, d) over the vectors after `layers` and bias (C,); `bank` (m, d), centred unit rows, with `centre`
+    (d,) where texts are seen among others."""
 
     encoder: Encoder
     weights: Floats
     bias: Floats
-    centre: Floats
+    layers: tuple[int, ...] = LAST
+    words: Grams | None = None
+    centre: Floats | None = None
+    bank: Floats | None = None
 
     def logits(self, texts: Sequence[str], progress: Callable[[int], None] | None = None) -> Floats:
         """(n, C)."""
-        return self.of_vectors(self.encoder.encode(texts, progress=progress))
+        vectors = _vectors(self.encoder, texts, self.layers, progress)
+        if self.bank is not None and self.centre is not None:
+            vectors = _among(unit(vectors[:, 0] - self.centre), self.bank)[:, None]
+        logits = np.einsum("nld,cld->nc", vectors, self.weights, optimize=True) + self.bias
+        return np.asarray(logits + self.words.logits(texts) if self.words else logits, np.float32)
 
-    def of_vectors(self, vectors: Floats) -> Floats:
-        return np.asarray((vectors - self.centre) @ self.weights.T + self.bias, np.float32)
+    def word_shares(self, text: str, which: int) -> tuple[list[Span], Floats, float]:
+        """Spans of the tokens, what each adds to the logit of one label (T,), and what no token adds."""
+        if self.layers:
+            spans, states = self.encoder.layer_token_states(text, self.layers)
+        else:
+            found = self.encoder.token_states(text)
+            spans, states = found.spans, found.states[None]
+        lengths = np.linalg.norm(states.mean(1), axis=1).clip(1e-9)
+        toward, rest = self.weights[which], float(self.bias[which])
+        if self.bank is not None and self.centre is not None:
+            apart = states[0].mean(0) / lengths[0] - self.centre
+            length = float(np.linalg.norm(apart)) or 1.0
+            row = _wordless(apart[None] / np.float32(length))
+            toward = pull_back(toward[0], row, _wordless(self.bank))[None] / length
+            rest -= float(toward[0] @ self.centre)
+        shares = np.einsum("ltd,ld->t", states, toward / lengths[:, None], optimize=True) / states.shape[1]
+        if self.words:
+            said, unread = on_tokens(self.words.by_character(text, which), spans)
+            shares, rest = shares + said, rest + unread + float(self.words.bias[which])
+        return spans, np.asarray(shares, np.float32), rest
 
-    def word_shares(self, text: str) -> tuple[list[tuple[int, int]], Floats, Floats]:
-        """Spans of the tokens, what each adds to the logits (T, C), and what no token adds (C,)."""
-        found = self.encoder.token_states(text)
-        length = np.linalg.norm(found.states.mean(0)) or 1.0
-        shares = found.states @ self.weights.T / (len(found.states) * length)
-        return found.spans, np.asarray(shares, np.float32), self.bias - self.weights @ self.centre
-
-    def tensors(self) -> dict[str, Floats]:
-        return {"weights": self.weights, "bias": self.bias, "centre": self.centre}
+    def tensors(self) -> dict[str, NDArray[np.generic]]:
+        """All that was learned, by name."""
+        kept = {"weights": self.weights, "bias": self.bias, "centre": self.centre, "bank": self.bank}
+        if self.words is not None:
+            own = {"ids": self.words.ids, "idf": self.words.idf, "weights": self.words.weights, "bias": self.words.bias}
+            kept |= {f"words.{name}": array for name, array in own.items()}
+        return {name: array for name, array in kept.items() if array is not None}
 
 
 def fit_probe(
     encoder: Encoder,
     texts: Sequence[str],
-    targets: NDArray[np.float32],
+    targets: Floats,
     *,
     several: bool,
     seed: int,
+    unlabelled: Sequence[str] = (),
     progress: Callable[[int], None] | None = None,
-) -> Probe:
-    """Logistic regression; its strength is the one of STRENGTHS that is right most often on held-out examples.
+) -> tuple[Probe, Ints, Floats]:
+    """Logistic regression and support vectors; what is to be chosen is what is right most often on held-out examples.
+
+    Also which of the examples were held out in trials (m,), and what the trials made of them, logits (m, C).
 
     `targets` (n, C) holds 1 where a text has a label. Without `several`, one softmax over the labels; with it, one
-    sigmoid each.
+    sigmoid each. `progress` counts the texts, and the unlabelled ones before them.
     """
-    vectors = encoder.encode(texts, progress=progress)
-    centre = vectors.mean(0)
-    weights, bias = _regression(vectors - centre, targets, several, seed)
-    return Probe(encoder, weights, bias, centre)
+    bank = encoder.encode(list(dict.fromkeys(unlabelled)), progress=progress) if unlabelled else None
+    choices = _choices(encoder.depth)
+    read = tuple(sorted({number for some in choices for number in some}))
+    vectors = _vectors(encoder, texts, read, progress)
+    views = [_affine(vectors, read, some) for some in choices]
+    if bank is not None:
+        views.append(_seen_among(encoder.encode(texts) if read else vectors[:, 0], bank))
+    choice = _choose(views, texts, targets, several, seed)
+    view, weight = choice.view, choice.words
+    words = None
+    if weight:
+        learned = learn_grams(texts, targets)
+        words = replace(learned, weights=learned.weights * weight, bias=learned.bias * weight)
+    probe = view.probe(encoder, *_regression(view.rows, targets, choice.strength, several), words)
+    return probe, choice.held_out, choice.logits
 
 
 def zero_shot(encoder: Encoder, names: Sequence[str], some_texts: Sequence[str] = ()) -> Probe:
@@ -74,38 +125,169 @@ def zero_shot(encoder: Encoder, names: Sequence[str], some_texts: Sequence[str] 
     of the encoder's own training (Wang et al. 2024), so that probabilities are not all alike.
     """
     vectors = encoder.encode(list(names))
-    own = vectors - vectors.mean(0)
+    weights = unit(vectors - vectors.mean(0)) / np.float32(0.05)
     centre = encoder.encode(list(some_texts)).mean(0) if some_texts else vectors.mean(0)
-    unit = own / np.linalg.norm(own, axis=1, keepdims=True).clip(1e-9)
-    return Probe(encoder, np.asarray(unit / 0.05, np.float32), np.zeros(len(names), np.float32), centre)
+    return Probe(encoder, weights[:, None], -weights @ centre)
 
 
-def load_probe(encoder: Encoder, encoder_id: str, tensors: dict[str, Floats]) -> Probe:
+def load_probe(
+    encoder: Encoder, encoder_id: str, layers: Sequence[int], tensors: dict[str, NDArray[np.generic]]
+) -> Probe:
     """The probe that `tensors` were taken of. ModelError when the encoder at hand is another."""
     if encoder.id.partition("+")[0] != encoder_id.partition("+")[0]:
         raise ModelError(
             f"the model reads vectors of {encoder_id}, not of {encoder.id}; use the encoder it was trained on"
         )
-    return Probe(encoder, **{name: np.asarray(value, np.float32) for name, value in tensors.items()})
+    floats = {name: np.asarray(array, np.float32) for name, array in tensors.items() if not name.endswith(".ids")}
+    words = None
+    if "words.ids" in tensors:
+        own = (floats[f"words.{name}"] for name in ("idf", "weights", "bias"))
+        words = Grams(np.asarray(tensors["words.ids"], np.int64), *own)
+    return Probe(
+        encoder, floats["weights"], floats["bias"], tuple(layers), words, floats.get("centre"), floats.get("bank")
+    )
 
 
-def _regression(rows: Floats, targets: Floats, several: bool, seed: int) -> tuple[Floats, Floats]:
+def on_tokens(by_character: NDArray[np.float64], spans: Sequence[Span]) -> tuple[Floats, float]:
+    """Values of characters summed over the tokens they stand in, (T,), and what stands in none.
+
+    >>> on_tokens(np.array([1.0, 2.0, 4.0]), [(0, 0), (1, 3)])[0].tolist()
+    [0.0, 6.0]
+    """
+    owner = np.full(len(by_character), -1)
+    for number, (start, end) in enumerate(spans):
+        owner[start:end] = np.where(owner[start:end] < 0, number, owner[start:end])
+    owned = np.bincount(owner[owner >= 0], by_character[owner >= 0], len(spans))
+    return owned.astype(np.float32), float(by_character[owner < 0].sum())
+
+
+@dataclass(frozen=True)
+class _View:
+    """Training rows (n, L·d) of one way to see texts. A row is vector · scale − shift, or in a bank's context."""
+
+    rows: Floats
+    layers: tuple[int, ...]
+    scale: Floats  # (L, 1)
+    shift: Floats  # (L, d)
+    centre: Floats | None = None
+    bank: Floats | None = None
+
+    def probe(self, encoder: Encoder, weights: Floats, bias: Floats, words: Grams | None) -> Probe:
+        """The linear model of these rows as one of the vectors themselves."""
+        shaped = weights.reshape(len(weights), *self.shift.shape)
+        moved = bias - np.einsum("cld,ld->c", shaped, self.shift)
+        return Probe(encoder, shaped * self.scale, moved, self.layers, words, self.centre, self.bank)
+
+
+def _vectors(
+    encoder: Encoder, texts: Sequence[str], layers: Sequence[int], progress: Callable[[int], None] | None
+) -> Floats:
+    """(n, L, d)."""
+    if layers:
+        return encoder.encode_layers(texts, layers, progress=progress)
+    return encoder.encode(texts, progress=progress)[:, None]
+
+
+def _choices(depth: int) -> list[tuple[int, ...]]:
+    """The last layer alone, the last three, every second of the upper half.
+
+    >>> _choices(12), _choices(0)
+    ([(12,), (10, 11, 12), (6, 8, 10, 12)], [()])
+    """
+    if not depth:
+        return [LAST]
+    last = range(max(depth - 2, 1), depth + 1)
+    return list(dict.fromkeys([(depth,), tuple(last), tuple(range(depth, max(depth // 2 - 1, 0), -2))[::-1]]))
+
+
+def _affine(vectors: Floats, read: tuple[int, ...], layers: tuple[int, ...]) -> _View:
+    """Each layer centred and with a mean square length of 1 / L, so that none outweighs another."""
+    some = vectors[:, [read.index(number) for number in layers]] if layers else vectors
+    mean = some.mean(0)
+    spread = np.sqrt(((some - mean) ** 2).sum(2).mean(0)).clip(1e-6)
+    scale = np.asarray(1 / (spread * np.sqrt(some.shape[1])), np.float32)[:, None]
+    rows = ((some - mean) * scale).reshape(len(some), -1)
+    return _View(rows, layers, scale, mean * scale)
+
+
+def _seen_among(vectors: Floats, bank: Floats) -> _View:
+    centre = bank.mean(0)
+    around = unit(bank - centre).astype(np.float16).astype(np.float32)  # as it is kept
+    rows = _among(unit(vectors - centre), around)
+    one = np.ones((1, 1), np.float32)
+    return _View(rows, LAST, one, np.zeros((1, rows.shape[1]), np.float32), centre, around)
+
+
+def _among(rows: Floats, bank: Floats) -> Floats:
+    return in_context(_wordless(rows), _wordless(bank)).meaning
+
+
+def _wordless(rows: Floats) -> Features:
+    return Features(rows, sparse.csr_array((len(rows), 1), dtype=np.float32))
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """How to learn, and what that made of the examples that were `held_out` (m,) in trials: logits (m, C)."""
+
+    view: _View
+    strength: float
+    words: float
+    held_out: Ints
+    logits: Floats
+
+
+def _choose(views: Sequence[_View], texts: Sequence[str], targets: Floats, several: bool, seed: int) -> _Choice:
+    """The view, the strength and the weight of the words that are right most often on what was held out."""
+    part = np.random.default_rng(seed).permutation(len(texts)) % FOLDS
+    folds = [part == number for number in range(FOLDS if len(texts) < MANY else 1)] if len(texts) >= 2 * FOLDS else []
+    margins = []
+    for out in folds:
+        learned = learn_grams([texts[i] for i in np.flatnonzero(~out)], targets[~out])
+        margins.append(learned.logits([texts[i] for i in np.flatnonzero(out)]))
+    nothing = np.zeros((0, targets.shape[1]), np.float32)
+    best, most = _Choice(views[0], STRENGTHS[0], 0.0, np.zeros(0, np.int64), nothing), -1.0
+    held_out = np.concatenate([np.flatnonzero(out) for out in folds]) if folds else best.held_out
+    for view, strength in product(views if folds else (), STRENGTHS):
+        trials = []
+        for out in folds:
+            weights, bias = _regression(view.rows[~out], targets[~out], strength, several)
+            trials.append(view.rows[out] @ weights.T + bias)
+        for weight in WORDS_WEIGHTS:
+            logits = np.concatenate(trials) + weight * np.concatenate(margins)
+            if (right := _right(logits, targets[held_out], several)) > most:
+                best, most = _Choice(view, strength, weight, held_out, logits), right
+    return best
+
+
+def _right(logits: Floats, targets: Floats, several: bool) -> float:
+    """Accuracy, or the share of right yes and no."""
+    if several:
+        return float(((logits > 0) == (targets > 0)).mean())
+    return float(targets[np.arange(len(targets)), logits.argmax(1)].mean())
+
+
+def _regression(rows: Floats, targets: Floats, strength: float, several: bool) -> tuple[Floats, Floats]:
+    """Weights (C, d) and bias (C,). A label that no row has, or every row, gets a bias alone."""
     from sklearn.linear_model import LogisticRegression
 
+    weights = np.zeros((targets.shape[1], rows.shape[1]), np.float32)
     if several:
-        parts = [_regression(rows, np.stack([1 - column, column], 1), False, seed) for column in targets.T]
-        return np.stack([w[1] - w[0] for w, _ in parts]), np.array([b[1] - b[0] for _, b in parts], np.float32)
-    wanted = targets.argmax(1)
-    held_out = np.random.default_rng(seed).permutation(len(rows)) < len(rows) * HELD_OUT
-
-    def right(strength: float) -> float:
-        model = LogisticRegression(C=strength, max_iter=300).fit(rows[~held_out], wanted[~held_out])
-        return float(model.score(rows[held_out], wanted[held_out]))
-
-    enough = held_out.any() and len(np.unique(wanted[~held_out])) == targets.shape[1]
-    best = max(STRENGTHS, key=right) if enough else STRENGTHS[1]
-    model = LogisticRegression(C=best, max_iter=300).fit(rows, wanted)
-    weights, bias = model.coef_.astype(np.float32), model.intercept_.astype(np.float32)
-    if len(weights) == 1:  # two labels: scikit-learn keeps the difference
-        weights, bias = np.concatenate([-weights, weights]) / 2, np.concatenate([-bias, bias]) / 2
+        bias = np.where(targets.mean(0) > 0.5, 10.0, -10.0).astype(np.float32)
+        for number, column in enumerate(targets.T):
+            if 0 < column.sum() < len(column):
+                model = LogisticRegression(C=strength, max_iter=200, tol=1e-3).fit(rows, column > 0)
+                weights[number], bias[number] = model.coef_[0], model.intercept_[0]
+        return weights, bias
+    wanted, bias = targets.argmax(1), np.full(targets.shape[1], -30.0, np.float32)
+    known = np.unique(wanted)
+    if len(known) == 1:
+        bias[known] = 0
+        return weights, bias
+    model = LogisticRegression(C=strength, max_iter=200, tol=1e-3).fit(rows, wanted)
+    if len(known) == 2:  # scikit-learn keeps the difference
+        weights[known] = np.concatenate([-model.coef_, model.coef_]) / 2
+        bias[known] = np.concatenate([-model.intercept_, model.intercept_]) / 2
+    else:
+        weights[known], bias[known] = model.coef_, model.intercept_
     return weights, bias

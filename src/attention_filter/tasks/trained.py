@@ -75,15 +75,15 @@ class Trained:
                 progress(done)
         return out
 
-    def word_shares(self, text: str) -> tuple[list[tuple[int, int]], Floats, Floats]:
-        """Spans of the tokens, what each adds to the logits (T, C), and what no token adds (C,)."""
+    def word_shares(self, text: str, which: int) -> tuple[list[tuple[int, int]], Floats, float]:
+        """Spans of the tokens, what each adds to the logit of one label (T,), and what no token adds."""
         (found,) = self.tokenize([text])
         self.model.eval()
         with torch.inference_mode():
             states = self.model.encoder(torch.tensor([found.ids]))[0]
-            shares = states @ self.model.head.weight.T / len(found.ids)
+            shares = states @ self.model.head.weight[which] / len(found.ids)
         spans = spans_in(text, found.offsets, len(self.prefix), not found.overflowing)
-        return spans, shares.numpy(), self.model.head.bias.detach().numpy()
+        return spans, shares.numpy(), self.model.head.bias[which].item()
 
     def tokenize(self, texts: Sequence[str]) -> list[Encoding]:
         return self.tokenizer.encode_batch([self.prefix + text for text in texts])
@@ -94,9 +94,10 @@ class Trained:
         return nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=self.model.encoder.config.padding)
 
 
-def tuned(labels: int, *, rank: int = 0, layers: int = 12, dropout: float = 0.1) -> Trained:
+def tuned(labels: int, *, rank: int = 0, layers: int = 12, dropout: float = 0.1, seed: int = 0) -> Trained:
     """multilingual-e5-small to be tuned: its upper `layers`, or with a `rank` low-rank products in all of them."""
     encoder, tokenizer = load_e5(dropout)
+    torch.manual_seed(seed)  # the head, and what LoRA adds, start by chance
     tokenizer.enable_truncation(encoder.config.longest)
     if rank:
         lora.adapt(encoder, rank, names=("to_query", "to_key", "to_value", "to_output"))
