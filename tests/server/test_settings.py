@@ -3,7 +3,9 @@ import sqlite3
 import pytest
 from selectolax.lexbor import LexborHTMLParser
 
+from attention_filter import standing
 from attention_filter.server.preferences import Preferences, keep_preferences, preferences
+from attention_filter.server.work import ask
 
 FORM = {
     "language": "zh",
@@ -75,3 +77,20 @@ def test_nobody_but_the_owner_gets_a_backup(browser, stocked, app, clock):
     browser.cookies.set("attention-session", accounts.start_session(guest.id, clock()))
     assert browser.post("/settings/backup").status_code == 403
     assert "backup" not in browser.get("/settings").text
+
+
+def test_the_worker_ranks_as_the_sliders_say(browser, stocked, worker, app, clock):
+    keep_preferences(stocked.store, Preferences(exploration=0.5, variety=0.5, half_life_days=1.0))
+    here = app.state.site
+    asked = []
+    here.shelf.renew = asked.append
+    here.shelf.look(stocked.store)
+    assert asked, "there is no ranking yet"
+    ask(stocked.store, "rank", "me", clock())
+    assert worker.run_one().kind == "rank"
+    asked.clear()
+    made = here.shelf.look(stocked.store)
+    assert not asked, "what the worker made is what the page wants"
+    assert made.head.stamp == standing.stamp_of(
+        stocked.store.basis(standing.DEPENDS_ON), here.filter("me").settings, variety=0.5
+    )

@@ -12,12 +12,13 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import BaseModel
 
 from attention_filter.app import Filter
-from attention_filter.errors import AttentionError, UsageError
+from attention_filter.errors import AttentionError
 from attention_filter.personal.constraints import FIELDS, Constraint, Group, Kind
 from attention_filter.server import undo
 from attention_filter.server.language import Language
+from attention_filter.server.pages.settings import number
 from attention_filter.server.preferences import preferences
-from attention_filter.server.site import Mine, render, spoken
+from attention_filter.server.site import Mine, is_fragment, render, spoken
 from attention_filter.types import Rule, RuleAction
 
 SHOWN = 8  # titles of a preview
@@ -48,9 +49,9 @@ class RuleForm(BaseModel):
             source=self.source.strip() or None,
             author=self.author.strip() or None,
             lang=self.lang.strip() or None,
-            older_than_days=_number(self.older),
-            newer_than_days=_number(self.newer),
-            boost=(_number(self.boost) or 0.0) if self.action is RuleAction.BOOST else 0.0,
+            older_than_days=number(self.older),
+            newer_than_days=number(self.newer),
+            boost=(number(self.boost) or 0.0) if self.action is RuleAction.BOOST else 0.0,
         )
 
 
@@ -67,13 +68,6 @@ def typed(rule: Rule) -> dict[str, str]:
         "newer": "" if rule.newer_than_days is None else f"{rule.newer_than_days!r}",
         "boost": f"{rule.boost!r}" if rule.boost else "",
     }
-
-
-def _number(text: str) -> float | None:
-    try:
-        return float(text.replace(",", ".")) if text.strip() else None
-    except ValueError:
-        raise UsageError(f"{text!r} is no number; write it in digits, such as 7 or 1.5") from None
 
 
 def in_words(rule: Rule, tongue: Language) -> str:
@@ -189,7 +183,7 @@ def preview(request: Request, mine: Mine, form: Annotated[RuleForm, Form()]) -> 
         touches = mine.touched([replace(form.rule(), id=0)])[0]
     except AttentionError as error:
         problem = str(error)
-    if request.headers.get("HX-Request") == "true":
+    if is_fragment(request):
         return render(request, "_touches.html", touches=touches, problem=problem, shown=SHOWN)
     return _page(request, mine, form=form, touches=touches, problem=problem)
 

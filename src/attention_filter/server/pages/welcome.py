@@ -22,7 +22,7 @@ from attention_filter.server.pages import sources as sources_page
 from attention_filter.server.pages.profile import LARGEST_PROFILE, text_of
 from attention_filter.server.pages.sources import body_of, follow
 from attention_filter.server.preferences import preferences
-from attention_filter.server.site import Me, Mine, render, site, spoken
+from attention_filter.server.site import Me, Mine, is_fragment, render, site, spoken
 from attention_filter.store.store import Store
 from attention_filter.types import SourceKind
 
@@ -220,7 +220,7 @@ def read(request: Request, mine: Mine, who: Me) -> Response:
 @router.get("/welcome/reading")
 def reading(request: Request, mine: Mine, who: Me) -> HTMLResponse:
     """What is ranked so far; as a part, what htmx puts in its place while the reading goes on."""
-    fragment = request.headers.get("HX-Request") == "true"
+    fragment = is_fragment(request)
     work = sources_page.reading(request, who)
     items = mine.stream(PREVIEW) if mine.store.count_items() else []
     troubled = [one for one in mine.store.sources() if one.failures]
