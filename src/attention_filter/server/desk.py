@@ -102,9 +102,7 @@ def _sources(desk: Desk, choice: Choice) -> frozenset[int] | None:
     if choice.source is None and choice.folder is None:
         return None
     return frozenset(
-        id_
-        for id_, one in desk.sources.items()
-        if choice.source in (None, id_) and choice.folder in (None, one.folder)
+        id_ for id_, one in desk.sources.items() if choice.source in (None, id_) and choice.folder in (None, one.folder)
     )
 
 
@@ -138,9 +136,7 @@ def facets(desk: Desk, choice: Choice) -> dict[str, list[Option]]:
             [(-key, many) for key, many in counted("interest", "claimed")],
             {one.id: one.text for one in desk.interests.values()},
         ),
-        "source": options(
-            "source", counted("source", "sources"), {id_: one.name for id_, one in desk.sources.items()}
-        ),
+        "source": options("source", counted("source", "sources"), {id_: one.name for id_, one in desk.sources.items()}),
         "folder": options(
             "folder", folders.most_common(), {one.folder: one.folder for one in desk.sources.values() if one.folder}
         ),

@@ -123,7 +123,7 @@ class Site:
             return self._encoder
 
     def filter(self, reader: str, wishes: Preferences | None = None) -> Filter:
-        """A reader's filter on the shared database; cheap, and not to be closed. `wishes` when they are read already."""
+        """A reader's filter on the shared database; cheap, not to be closed. `wishes` when they are read already."""
         store = self.store.for_reader(reader)
         return Filter(store, (wishes or preferences(store)).tuned(self.settings), self.clock, self.encoder)
 
