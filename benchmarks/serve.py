@@ -315,6 +315,24 @@ def megabytes(pid: int) -> float:
     return int(re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())[1]) / 1024
 
 
+def cpu_seconds(pid: int) -> float:
+    """What a process has used so far, without its children: unlike a time, hardly changed by what else is running."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def overlap(path: Path) -> float:
+    """Of the sources that one of two readers follows, the share that both follow; the mean over all pairs."""
+    with closing(sqlite3.connect(path)) as db:
+        pairs = np.array(db.execute("SELECT reader, source FROM subscriptions").fetchall())
+    follows = np.zeros(pairs.max(0) + 1)
+    follows[pairs[:, 0], pairs[:, 1]] = 1
+    follows = follows[follows.any(1)]
+    both = follows @ follows.T
+    either = follows.sum(1)[:, None] + follows.sum(1) - both
+    return float((both / either)[np.triu_indices(len(follows), 1)].mean()) if len(follows) > 1 else 1.0
+
+
 def children(pid: int) -> list[int]:
     return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()] + [
         int(one)
@@ -371,7 +389,11 @@ def main() -> None:
         feeds.take_over(path, time.time() + 10, args.seconds)
         process, port, first = start(f"sqlite:///{path}", feeds)
         try:
+            used = cpu_seconds(process.pid)
             out = measure(port, args.readers, args.seconds)
+            answered = sum(row["n"] for row in out["routes"].values())
+            out["cpu_ms_per_request"] = 1000 * (cpu_seconds(process.pid) - used) / max(answered, 1)
+            out["first_page_cpu_s"], out["overlap"] = used, overlap(path)
             out |= {"first_page_s": first, "server_mb": megabytes(process.pid)}
             out["worker_mb"] = max(map(megabytes, children(process.pid)), default=0.0)
             out["load_average"] = os.getloadavg()[0]
@@ -394,7 +416,11 @@ def told(out: dict, args: argparse.Namespace) -> None:
     print(
         f"{args.items} items, {args.readers} readers following {args.follow:.0%} of {SOURCES} sources, seed {args.seed}"
     )
-    print(f"first page after {out['first_page_s']:.1f} s; load average {out['load_average']:.1f}")
+    print(f"two readers share {out['overlap']:.0%} of the sources that either follows")
+    print(
+        f"first page after {out['first_page_s']:.1f} s, {out['first_page_cpu_s']:.1f} s of CPU; "
+        f"{out['cpu_ms_per_request']:.1f} ms of CPU a request; load average {out['load_average']:.1f}"
+    )
     print(f"{'':<12} {'n':>6} {'p50 ms':>8} {'p95 ms':>8} {'p99 ms':>8}")
     for name, row in out["routes"].items():
         print(f"{name:<12} {row['n']:>6} {row['p50_ms']:>8.0f} {row['p95_ms']:>8.0f} {row['p99_ms']:>8.0f}")

@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
+from functools import lru_cache
 
 import numpy as np
 
@@ -145,7 +146,7 @@ def open_reading(store: Store, settings: Settings, now: datetime, exploration: f
     """
     kept = store.background()
     model, stamp = (kept.model, kept.stamp) if kept else ("", None)
-    background = from_bytes(kept.data) if kept else learned.learn_background(store, model, now)
+    background = _opened(kept.data) if kept else learned.learn_background(store, model, now)
     history = learned.make_history(store, background, model, now, stamp)
     profile = ranking.make_profile(background, history, learned.kept_scale(store))
     interests = store.interests()
@@ -166,6 +167,9 @@ def open_reading(store: Store, settings: Settings, now: datetime, exploration: f
     simple = _simple(store, profile)
     deviation = float(usual.total.std() if len(usual.total) else 0.0) or 1.0
     return Reading(store, settings, now, model, profile, line, keep, deviation, curve, simple, knowledge, change, stamp)
+
+
+_opened = lru_cache(2)(from_bytes)  # readers of the same sources share one, and unpacking it takes 50 ms
 
 
 def share_read(store: Store, history: History) -> float:

@@ -89,30 +89,24 @@ class Standing:
         kind = self.away.astype(np.int8) + (self.away & self.blocked)
         kind[first] = -1
         rest = np.argsort(kind, kind="stable")
-        return np.concatenate([first, rest[len(first) :]])
+        return np.concatenate([first, rest[len(first) :]]).astype(np.int32)
 
     @cached_property
     def by_time(self) -> np.ndarray:
         """All rows, the newest item first (n,)."""
-        return np.lexsort((-self.ids, -self.dates))
+        return np.lexsort((-self.ids, -self.dates)).astype(np.int32)
 
     @cached_property
     def place_of(self) -> dict[int, Place]:
         return {place.item: place for place in self.listed}
 
     @cached_property
-    def leader(self) -> np.ndarray:
-        """The row that an item is folded under; its own when it is not (n,)."""
-        out = np.arange(len(self))
-        for place in self.listed:
-            if place.story:
-                out[self.rows_of(place.story)] = self.rows_of([place.item])[0]
-        return out
-
-    @cached_property
-    def folded(self) -> np.ndarray:
-        """The rows that are folded under another."""
-        return np.flatnonzero(self.leader != np.arange(len(self)))
+    def folded(self) -> tuple[np.ndarray, np.ndarray]:
+        """The rows that are folded under another, and those others (m,)."""
+        stories = [(self.rows_of(place.story), self.rows_of([place.item])) for place in self.listed if place.story]
+        under = [np.zeros(0, np.int64), *(rows for rows, _ in stories)]
+        leads = [np.zeros(0, np.int64), *(np.repeat(lead, len(rows)) for rows, lead in stories)]
+        return np.concatenate(under), np.concatenate(leads)
 
     def coded(self, column: Literal["sources", "langs", "claimed"]) -> tuple[list[Any], np.ndarray]:
         """The values that a column has, sorted, and the place of each row's value among them (n,)."""
@@ -128,7 +122,7 @@ class Standing:
 
     @cached_property
     def _by_id(self) -> np.ndarray:
-        return np.argsort(self.ids)
+        return np.argsort(self.ids).astype(np.int32)
 
     def rows_of(self, ids: Collection[int]) -> np.ndarray:
         """The rows of those of the items that stand here."""
@@ -182,8 +176,8 @@ def wanted_in(standing: Standing, view: View) -> np.ndarray:
         wanted &= standing.claimed == view.claimed
     if view.since is not None:
         wanted &= standing.dates >= seconds(view.since)
-    leads = standing.leader[standing.folded]
-    wanted[standing.folded] &= ~wanted[leads]
+    under, leads = standing.folded
+    wanted[under] &= ~wanted[leads]
     return wanted
 
 

@@ -1,4 +1,5 @@
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -6,7 +7,7 @@ from hypothesis import strategies as st
 
 from attention_filter.errors import UsageError
 from attention_filter.store.store import Store
-from attention_filter.types import Entry, Sign
+from attention_filter.types import Entry, Sign, SourceKind
 
 
 @pytest.fixture
@@ -93,3 +94,29 @@ def test_forgetting_an_item_strikes_its_acts_and_undos_and_no_others(
     assert [act for act, _ in store.act_log()] == [kept]
     assert store.forget(ids[0]) == 0
     assert store.check() == []
+
+
+def test_the_mark_of_the_log_changes_with_every_act_undo_and_strike(store, now):
+    source = store.add_source("https://e.org/feed", SourceKind.FEED, now=now)
+    one, two = store.add_entries(source.id, [Entry("1", "a"), Entry("2", "b")], now).new
+    marks = [store.acted_mark()]
+    for change in (
+        lambda at: store.add_feedback(one, Sign.LIKE, at),
+        lambda at: store.undo(at),
+        lambda at: store.add_feedback(two, Sign.LIKE, at),
+        lambda at: store.forget(two),
+        lambda at: store.add_feedback(one, Sign.LIKE, at),  # gets the id that was struck
+    ):
+        change(now + timedelta(minutes=len(marks)))
+        marks.append(store.acted_mark())
+    assert all(before != after for before, after in pairwise(marks))
+    assert marks[5] != marks[3]
+
+
+def test_a_snapshot_sees_one_moment(store, now):
+    store.add_interest("before", 1.0, now)
+    with store.snapshot() as still:
+        assert [one.text for one in still.interests()] == ["before"]
+        store.add_interest("after", 1.0, now)
+        assert [one.text for one in still.interests()] == ["before"]
+    assert len(store.interests()) == 2

@@ -1,7 +1,9 @@
 """Jobs: each is done by one worker, survives a death, and is tried again when it fails."""
 
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from datetime import timedelta
 
 import pytest
@@ -149,3 +151,17 @@ def test_two_processes_on_one_database_never_take_one_job_twice(store, url, now)
         taker.stdin.flush()
     taken = [int(line) for taker in takers for line in taker.communicate()[0].split()]
     assert sorted(taken) == sorted(ids)
+
+
+def test_asking_for_what_is_asked_for_already_writes_nothing(store, now):
+    first = store.jobs.enqueue("rank", now, reader="me", key="rank me")
+    with closing(sqlite3.connect(store.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")  # nobody else can write
+        assert store.jobs.enqueue("rank", now, reader="me", key="rank me") == first
+        other.execute("ROLLBACK")
+    store.jobs.claim(["rank"], now)
+    store.jobs.enqueue("rank", now, reader="me", key="rank me")  # to be run once more
+    with closing(sqlite3.connect(store.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert store.jobs.enqueue("rank", now, reader="me", key="rank me") == first
+        other.execute("ROLLBACK")

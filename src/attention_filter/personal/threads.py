@@ -35,13 +35,19 @@ def in_parts(job: Callable[[slice], dict[str, np.ndarray]], rows: int) -> dict[s
     >>> in_parts(lambda part: {"twice": 2 * np.arange(3_000)[part]}, 3_000)["twice"][-1].item()
     5998
     """
-    size = max(FEW_ROWS, -(-rows // (os.cpu_count() or 1)))
+    size = max(FEW_ROWS, -(-rows // _threads()))
     parts = [slice(start, start + size) for start in range(0, max(rows, 1), size)]
     if len(parts) == 1:
         return job(parts[0])
     with ThreadPoolExecutor(len(parts)) as pool:
         done = list(pool.map(job, parts))
     return {name: np.concatenate([one[name] for one in done]) for name in done[0]}
+
+
+def _threads() -> int:
+    """As many as there are cores, or as OMP_NUM_THREADS says, which BLAS and torch obey as well."""
+    said = os.environ.get("OMP_NUM_THREADS", "")
+    return int(said) if said.isdecimal() and int(said) else os.cpu_count() or 1
 
 
 @cache

@@ -40,7 +40,9 @@ IDLE = 0.25  # seconds between two looks for work
 PLAN = 5.0  # seconds between two looks at the clock
 SHOWN = timedelta(seconds=0.5)  # between two writes of how far a job is
 GRACE = 0.5  # seconds that jobs have to end in when the worker is stopped
-NICE = 5  # the child gives way to the pages
+NICE = 10  # the child gives way to the pages
+# It is nice before it imports anything, or it would hold up the first page.
+START = f"import os; os.name != 'posix' or os.nice({NICE}); from attention_filter.server.worker import main; main()"
 
 _log = structlog.get_logger()
 T = TypeVar("T")
@@ -215,10 +217,11 @@ class WorkerProcess:
         while not self._stopping.is_set():
             began = time.monotonic()
             # Its own session: Ctrl-C at a terminal reaches the server alone, which then ends the child.
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "attention_filter.server.worker"],
+            self._process = subprocess.Popen(  # noqa: S603  our own words
+                [sys.executable, "-P", "-c", START],
                 stdin=subprocess.PIPE,
                 start_new_session=os.name == "posix",
+                env={"OMP_NUM_THREADS": str(max((os.cpu_count() or 1) - 1, 1)), **os.environ},  # a core for the pages
             )
             with contextlib.suppress(OSError):
                 _stdin(self._process).write(told(self._settings))
@@ -247,8 +250,6 @@ def _stdin(process: subprocess.Popen[bytes]) -> IO[bytes]:
 def main() -> None:
     """The child: settings as one line of JSON on standard input, whose end is the sign to stop."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if os.name == "posix":
-        os.nice(NICE)
     logs.configure()
     settings = Settings.model_validate_json(sys.stdin.buffer.readline())
     worker = Worker(open_store(settings.db), settings)
@@ -262,7 +263,3 @@ def main() -> None:
     worker.run()
     # A job in the midst of its numbers would not let go: what it has not stored is not there.
     os._exit(0)
-
-
-if __name__ == "__main__":
-    main()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -107,28 +108,35 @@ def choose(connection: sa.Connection, reader: int, wanted: Wanted, now: datetime
     if days is not None:
         young = items.c.date >= seconds(now - timedelta(days=days))
         conditions.append(sa.or_(young, feedback.acted_on(reader, Sign.SAVE)))
-    return list(connection.scalars(sa.select(items.c.id).where(*conditions).order_by(items.c.id)))
+    return [id_ for (id_,) in connection.execute(sa.select(items.c.id).where(*conditions).order_by(items.c.id)).all()]
+
+
+# Thousands of ids as one parameter: as one each, reading them takes SQLAlchemy as long as reading the items.
+_IDS = sa.func.json_each(sa.bindparam("ids")).table_valued("value")
+_LOAD = (
+    sa.select(
+        items.c.id,
+        items.c.source,
+        items.c.date,
+        items.c.terms,
+        sa.func.coalesce(contexts.c.context, vectors.c.vector),
+        items.c.lang,
+        items.c.fetched,
+        contexts.c.item.is_not(None),
+    )
+    .outerjoin(contexts, sa.and_(contexts.c.item == items.c.id, contexts.c.background == sa.bindparam("background")))
+    .outerjoin(
+        vectors, sa.and_(vectors.c.content_hash == items.c.content_hash, vectors.c.model == sa.bindparam("model"))
+    )
+    .where(items.c.id.in_(sa.select(_IDS.c.value)))
+)
 
 
 def load(connection: sa.Connection, ids: Sequence[int], model: str, background: int = 0) -> Batch:
     """The items in the order of `ids`, all of which must exist; those kept in context of the background so."""
     model_id, dim = find_model(connection, model)
-    chosen = (
-        sa.select(
-            items.c.id,
-            items.c.source,
-            items.c.date,
-            items.c.terms,
-            sa.func.coalesce(contexts.c.context, vectors.c.vector),
-            items.c.lang,
-            items.c.fetched,
-            contexts.c.item.is_not(None),
-        )
-        .outerjoin(contexts, sa.and_(contexts.c.item == items.c.id, contexts.c.background == background))
-        .outerjoin(vectors, sa.and_(vectors.c.content_hash == items.c.content_hash, vectors.c.model == model_id))
-        .where(items.c.id.in_(ids))
-    )
-    rows = {row[0]: row for row in connection.execute(chosen)}
+    asked = {"ids": json.dumps(list(ids)), "background": background, "model": model_id}
+    rows = {row[0]: row for row in connection.execute(_LOAD, asked).all()}
     columns = list(zip(*(rows[one] for one in ids), strict=True)) or [()] * 8
     terms = np.frombuffer(b"".join(columns[3]), COUNTS)
     sizes = np.array([len(one) // COUNTS.itemsize for one in columns[3]], np.int64)
