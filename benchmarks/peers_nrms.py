@@ -51,7 +51,7 @@ RARE = 2  # a word of fewer titles is unknown
 
 @dataclass(frozen=True)
 class Plan:
-    """The model's sizes and how it is trained: the paper's K, dropout and longest, sizes for a log of some thousands."""
+    """The model's sizes and how it is trained: the paper's K, dropout and longest; sizes for a small log."""
 
     dim: int = 128
     heads: int = 8

@@ -40,7 +40,7 @@ def test_a_broken_database_is_told_in_one_line(tmp_path, capsys):
 
 
 def children(pid):
-    return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return [int(one) for path in Path(f"/proc/{pid}/task").glob("*/children") for one in path.read_text().split()]
 
 
 @pytest.fixture
@@ -65,9 +65,10 @@ def started(tmp_path):
 def test_ctrl_c_ends_it_soon_and_its_worker_with_it(started):
     process, line = started("--port", "0")
     address = line.split()[4]
-    with urllib.request.urlopen(address + "healthz", timeout=60) as answer:
+    with urllib.request.urlopen(address + "offline", timeout=60) as answer:
         assert answer.status == 200
-    (worker,) = children(process.pid)
+    while not (worker := next(iter(children(process.pid)), 0)):
+        assert process.poll() is None
     began = time.monotonic()
     process.send_signal(signal.SIGINT)
     process.stderr.read()
