@@ -94,12 +94,12 @@ def invite(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Who it is for, to know it again.")],
 ) -> None:
     """Print a link with which one person makes an account of their own, once, within a week."""
-    from attention_filter.cli.serve import _address
+    from attention_filter.cli.serve import address_of
 
     with opened(ctx) as filter:
         token = _invitation(filter.store.accounts, name, filter.clock())
     wanted = settings()
-    start = wanted.base_url or _address(wanted.host, wanted.port)
+    start = wanted.base_url or address_of(wanted.host, wanted.port)
     print(f"{start.rstrip('/')}/invitation/{token}")
     if not wanted.base_url:
         hint("ATTENTION_BASE_URL says where others reach this server; put that in place of the link's start")

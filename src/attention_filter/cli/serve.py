@@ -33,7 +33,7 @@ def serve(
     from attention_filter.server.app import create_app
 
     app = create_app(wanted, reader=session(ctx).reader)
-    address = wanted.base_url or _address(wanted.host, listener.getsockname()[1])
+    address = wanted.base_url or address_of(wanted.host, listener.getsockname()[1])
     aside().print(f"Attention Filter is at {address} (Ctrl-C stops it)", soft_wrap=True)
     if app.state.access.needs_setup_code:
         aside().print(f"The first account is made with this code: {app.state.access.setup_code}", soft_wrap=True)
@@ -70,10 +70,10 @@ def _listening(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _address(host: str, port: int) -> str:
+def address_of(host: str, port: int) -> str:
     """Where a browser on this machine finds it.
 
-    >>> _address("127.0.0.1", 8000), _address("::1", 80), _address("0.0.0.0", 80)
+    >>> address_of("127.0.0.1", 8000), address_of("::1", 80), address_of("0.0.0.0", 80)
     ('http://127.0.0.1:8000/', 'http://[::1]:80/', 'http://127.0.0.1:80/')
     """
     shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  named, not listened to
