@@ -178,7 +178,7 @@ def wanted_in(standing: Standing, view: View) -> np.ndarray:
         wanted &= standing.dates >= seconds(view.since)
     under, leads = standing.folded
     wanted[under] &= ~wanted[leads]
-    return wanted
+    return np.asarray(wanted)
 
 
 def rows_in(standing: Standing, view: View, acted: Collection[int] = ()) -> tuple[np.ndarray, np.ndarray]:

@@ -43,7 +43,7 @@ class Table:
     def _ids(self, view: View) -> np.ndarray:
         order, ids = order_of(self.standing, view), self.standing.ids
         found = ids[order[self._wanted(view)[order]]]
-        return found.astype(np.min_scalar_type(int(ids.max(initial=0))))
+        return np.asarray(found, np.min_scalar_type(int(ids.max(initial=0))))
 
     def _counts(self, view: View, column: Column) -> list[tuple[Any, int]]:
         values, codes = self.standing.coded(column)
@@ -68,4 +68,4 @@ class Table:
             self._kept[key] = found = make()
             while len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
-        return found  # type: ignore[no-any-return]
+        return found
