@@ -92,9 +92,7 @@ def glances(connection: sa.Connection, reader: int, ids: Sequence[int]) -> list[
 
 # What each page asks is built once: building takes longer than asking.
 _READER: sa.BindParameter[int] = sa.bindparam("reader")
-_NAMED = sa.func.coalesce(
-    sa.func.nullif(subscriptions.c.title, ""), sa.func.nullif(sources.c.title, ""), sources.c.url
-)
+_NAMED = sa.func.coalesce(sa.func.nullif(subscriptions.c.title, ""), sa.func.nullif(sources.c.title, ""), sources.c.url)
 _GLANCES = (
     sa.select(
         items.c.id,
