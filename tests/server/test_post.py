@@ -8,7 +8,7 @@ import socketserver
 import subprocess
 import sys
 import threading
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from email import message_from_bytes
 from email.policy import default
 
@@ -254,6 +254,7 @@ def test_one_click_in_a_mail_program_ends_the_letters(mailing, sink, morning, ap
 
 DIES = """
 import sys
+from datetime import datetime
 from threading import Event
 from attention_filter.server import post, work
 from attention_filter.server.work import KINDS
@@ -274,20 +275,21 @@ def deliver(settings, letter, about_to):
     hang()
 
 post.hand_over = deliver
-Worker(open_store(settings.db), settings, kinds={"digest": KINDS["digest"]}).run_one()
+now = datetime.fromisoformat(sys.argv[3])
+Worker(open_store(settings.db), settings, lambda: now, {"digest": KINDS["digest"]}).run_one()
 """
 
 
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL")
 @pytest.mark.parametrize(("when", "end"), [("before", State.SENT), ("after", State.UNSURE)])
 def test_a_worker_killed_over_a_letter_sends_it_once(mailing, sink, clock, when, end):
-    now = datetime.now(UTC)
+    now = clock()
     settings, wanted = mailing.settings, subscription(mailing.store)
     post.keep(mailing.store, wanted.model_copy(update={"since": now - timedelta(days=2)}))
     work.plan(mailing.store, settings, now)
     work.plan(mailing.store, settings, now)
     said = settings.model_dump(mode="json") | {"smtp_password": "", "oidc_client_secret": ""}
-    asked = [sys.executable, "-c", DIES, when, json.dumps(said)]
+    asked = [sys.executable, "-c", DIES, when, json.dumps(said), now.isoformat()]
     with subprocess.Popen(asked, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "there\n"
         process.kill()

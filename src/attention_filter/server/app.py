@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from importlib.resources import files
+from threading import Thread
 
 from fastapi import FastAPI, Request
 from fastapi.concurrency import run_in_threadpool
@@ -43,6 +45,8 @@ from attention_filter.server.work import ask
 from attention_filter.server.worker import WorkerProcess
 from attention_filter.settings import Settings
 from attention_filter.store.store import open_store
+
+WARM = 4.0  # seconds after the start that the model is loaded: the first pages come before it
 
 
 def create_app(
@@ -86,6 +90,7 @@ async def _alive(app: FastAPI) -> AsyncIterator[None]:
     """While the application runs, so do its worker and the look-out for news."""
     if app.state.worker is not None:
         app.state.worker.start()
+        asyncio.get_running_loop().call_later(WARM, _warm, app.state.site)
     looking = asyncio.create_task(app.state.live.run())
     try:
         yield
@@ -93,6 +98,16 @@ async def _alive(app: FastAPI) -> AsyncIterator[None]:
         looking.cancel()
         if app.state.worker is not None:
             await run_in_threadpool(app.state.worker.stop)
+
+
+def _warm(here: Site) -> None:
+    """Load the model, so that the first "why" need not; a problem with it is told by whoever needs it."""
+
+    def load() -> None:
+        with contextlib.suppress(AttentionError):
+            here.encoder()
+
+    Thread(target=load, daemon=True).start()
 
 
 async def _failed(request: Request, error: Exception) -> Response:

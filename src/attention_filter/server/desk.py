@@ -20,7 +20,10 @@ from attention_filter.types import Interest, Sign, Source
 
 @dataclass(frozen=True)
 class Line:
-    """An item as a row shows it. `bar` in [0, 1]; `term` speaks most for it; the rest as `Standing` has it."""
+    """An item as a row shows it. `bar` in [0, 1]; `term` speaks most for it; the rest as `Standing` has it.
+
+    Once something was done with an item, it has no score here: that act would speak for itself.
+    """
 
     glance: Glance
     done: Done
@@ -157,7 +160,7 @@ def lines(desk: Desk, ids: Sequence[int]) -> list[Line]:
         if id_ not in glances:
             continue
         line = Line(glances[id_], done.get(id_, Done()))
-        if id_ in row_of:
+        if id_ in row_of and not line.done.acted:
             row, place = row_of[id_], standing.place_of.get(id_)
             chance = float(standing.chance[row])
             line = replace(

@@ -14,7 +14,7 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from attention_filter import standing
 from attention_filter.app import Filter
-from attention_filter.server.access import Visitor, visitor
+from attention_filter.server.access import Visitor, local_path, own_origin, visitor
 from attention_filter.server.lanes import Lists
 from attention_filter.server.language import Language, language, wanted_by
 from attention_filter.server.preferences import Preferences, preferences
@@ -119,6 +119,6 @@ def spoken(request: Request, wishes: Preferences) -> Language:
 
 def back(request: Request, otherwise: str) -> Response:
     """After a form was sent: where it came from, when that is a page of ours, or else `otherwise`."""
-    origin, referer = str(request.base_url), request.headers.get("Referer", "")
-    where = "/" + referer.removeprefix(origin).lstrip("/") if referer.startswith(origin) else otherwise
+    origin, referer = f"{own_origin(request)}/", request.headers.get("Referer", "")
+    where = local_path(referer[len(origin) - 1 :]) if referer.startswith(origin) else otherwise
     return RedirectResponse(where, 303)

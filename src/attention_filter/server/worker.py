@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 IDLE = 0.25  # seconds between two looks for work
 PLAN = 5.0  # seconds between two looks at the clock
 SHOWN = timedelta(seconds=0.5)  # between two writes of how far a job is
-GRACE = 1.0  # seconds that jobs have to end in when the worker is stopped
+GRACE = 0.5  # seconds that jobs have to end in when the worker is stopped
 NICE = 5  # the child gives way to the pages
 
 _log = structlog.get_logger()
@@ -196,7 +196,7 @@ class WorkerProcess:
         return self._process is not None and self._process.poll() is None
 
     def stop(self) -> None:
-        """End it, at the latest after GRACE and a little more; what was not finished is done by the next one."""
+        """End it, at the latest after twice GRACE; what was not finished is done by the next one."""
         self._stopping.set()
         process = self._process
         if process is None:
@@ -204,7 +204,7 @@ class WorkerProcess:
         with contextlib.suppress(OSError):
             _stdin(process).close()
         try:
-            process.wait(GRACE + 0.7)
+            process.wait(2 * GRACE)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

@@ -164,7 +164,7 @@ class Jobs:
             row = connection.execute(sa.select(jobs).where(jobs.c.id == id_)).one_or_none()
             if row is None or row.state in (State.DONE, State.RUNNING):
                 raise UsageError(f"job {id_}: there is no such job that failed")
-            fresh = {"state": State.QUEUED, "attempts": 0, "run_at": seconds(now), "finished": None}
+            fresh = {"state": State.QUEUED, "attempts": 0, "run_at": seconds(now), "finished": None, "error": None}
             connection.execute(sa.update(jobs).where(jobs.c.id == id_).values(fresh))
 
     def one(self, id_: int) -> Job:
