@@ -20,6 +20,7 @@ def test_the_keyboard_walks_the_stream(furnished, visit):
         button = rows.nth(0).locator(f"[value={sign}]")
         page.keyboard.press(key)
         expect(button).to_have_attribute("aria-pressed", "true")
+        expect(page.locator("#toast form button")).to_be_visible()
         page.keyboard.press("u")
         expect(button).to_have_attribute("aria-pressed", "false")
 
