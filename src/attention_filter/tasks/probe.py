@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,11 +76,21 @@ class Probe:
             shares, rest = shares + said, rest + unread + float(self.words.bias[which])
         return spans, np.asarray(shares, np.float32), rest
 
-    def tensors(self) -> dict[str, NDArray[np.generic]]:
+    def tensors(self) -> dict[str, NDArray[Any]]:
         """All that was learned, by name."""
-        kept = {"weights": self.weights, "bias": self.bias, "centre": self.centre, "bank": self.bank}
+        kept: dict[str, NDArray[Any] | None] = {
+            "weights": self.weights,
+            "bias": self.bias,
+            "centre": self.centre,
+            "bank": self.bank,
+        }
         if self.words is not None:
-            own = {"ids": self.words.ids, "idf": self.words.idf, "weights": self.words.weights, "bias": self.words.bias}
+            own: dict[str, NDArray[Any]] = {
+                "ids": self.words.ids,
+                "idf": self.words.idf,
+                "weights": self.words.weights,
+                "bias": self.words.bias,
+            }
             kept |= {f"words.{name}": array for name, array in own.items()}
         return {name: array for name, array in kept.items() if array is not None}
 
@@ -130,9 +141,7 @@ def zero_shot(encoder: Encoder, names: Sequence[str], some_texts: Sequence[str] 
     return Probe(encoder, weights[:, None], -weights @ centre)
 
 
-def load_probe(
-    encoder: Encoder, encoder_id: str, layers: Sequence[int], tensors: dict[str, NDArray[np.generic]]
-) -> Probe:
+def load_probe(encoder: Encoder, encoder_id: str, layers: Sequence[int], tensors: dict[str, NDArray[Any]]) -> Probe:
     """The probe that `tensors` were taken of. ModelError when the encoder at hand is another."""
     if encoder.id.partition("+")[0] != encoder_id.partition("+")[0]:
         raise ModelError(
@@ -223,7 +232,7 @@ def _among(rows: Floats, bank: Floats) -> Floats:
 
 
 def _wordless(rows: Floats) -> Features:
-    return Features(rows, sparse.csr_array((len(rows), 1), dtype=np.float32))
+    return Features(rows, sparse.csr_array(np.zeros((len(rows), 1), np.float32)))
 
 
 @dataclass(frozen=True)
@@ -243,8 +252,8 @@ def _choose(views: Sequence[_View], texts: Sequence[str], targets: Floats, sever
     folds = [part == number for number in range(FOLDS if len(texts) < MANY else 1)] if len(texts) >= 2 * FOLDS else []
     margins = []
     for out in folds:
-        learned = learn_grams([texts[i] for i in np.flatnonzero(~out)], targets[~out])
-        margins.append(learned.logits([texts[i] for i in np.flatnonzero(out)]))
+        learned = learn_grams([texts[i] for i in np.flatnonzero(~out).tolist()], targets[~out])
+        margins.append(learned.logits([texts[i] for i in np.flatnonzero(out).tolist()]))
     nothing = np.zeros((0, targets.shape[1]), np.float32)
     best, most = _Choice(views[0], STRENGTHS[0], 0.0, np.zeros(0, np.int64), nothing), -1.0
     held_out = np.concatenate([np.flatnonzero(out) for out in folds]) if folds else best.held_out
