@@ -233,6 +233,16 @@ def test_read_times_the_command(load, tmp_path):
     assert megabytes > 10
 
 
+def test_tasks_are_measured_beside_their_peers(load, run, tmp_path):
+    (tmp_path / "sst2").mkdir()
+    rows = [f"a {('dull', 'lovely')[n % 2]} film number {n % 7}\t{n % 2}" for n in range(40)]
+    for part in ("train", "dev"):
+        (tmp_path / "sst2" / f"{part}.tsv").write_text("\n".join(rows), "utf-8")
+    text, found = run(load("tasks"), "--data", tmp_path, "--sets", "sst2", "--methods", "lr", "svm", "textcnn")
+    assert [(row["method"], row["accuracy"]) for row in found["rows"]] == [("lr", 1.0), ("svm", 1.0)]
+    assert "| sst2 | svm | 100.0% |" in text
+
+
 def test_trust_tells_how_much_is_kept(load, run, data):
     text, found = run(load("trust"), "--data", data)
     assert all(0 <= row["kept"] <= 1 for row in found["trust"])

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from attention_filter.errors import DataError, ModelError, UsageError
 from attention_filter.models import checkpoint
+from attention_filter.tasks import calibration
 from attention_filter.tasks.examples import Example, labels_of
 from attention_filter.tasks.probe import Probe, fit_probe, load_probe, zero_shot
 
@@ -113,9 +114,8 @@ class Classifier:
         self.data = checkpoint.data_hash([(one.text, one.labels) for one in examples])
         if self.method == "probe":
             counted = _counting(progress, "Encoding", len(examples) + len(set(unlabelled)))
-            texts, targets = [one.text for one in examples], self._targets(examples)
             self._model, rows, logits = fit_probe(
-                self._load_encoder(), texts, targets,
+                self._load_encoder(), [one.text for one in examples], self._targets(examples),
                 several=self.several, seed=self.seed, unlabelled=unlabelled, progress=counted,
             )  # fmt: skip
             held: Sequence[Example] = valid or [examples[row] for row in rows] or examples
@@ -124,8 +124,10 @@ class Classifier:
             train, held = (examples, valid) if valid else self._split(examples)
             self._model = self._train(train, held, plan, folder, progress, track)
             logits = self.logits([one.text for one in held])
-        self._calibrate(logits, self._targets(held))
-        self.metrics = self._measured(logits, self._targets(held))
+        targets = self._targets(held)
+        self.temperature = calibration.fit_temperature(logits, targets, self.several)
+        self.energy_limit = float(np.quantile(calibration.energy(logits / self.temperature), IN_SCOPE))
+        self.metrics = calibration.measured(logits, targets, self.temperature, self.several)
         return self
 
     def from_names(self, labels: Sequence[str], some_texts: Sequence[str] = ()) -> Classifier:
@@ -159,9 +161,13 @@ class Classifier:
             chosen = [(self.labels[int(row.argmax())],) for row in logits]
         return [labels if ok else () for labels, ok in zip(chosen, inside, strict=True)]
 
+    def probabilities(self, logits: Floats) -> Floats:
+        """Logits (n, labels) as calibrated probabilities."""
+        return calibration.probabilities(logits, self.temperature, self.several)
+
     def in_scope(self, logits: Floats) -> NDArray[np.bool_]:
         """Whether texts with these logits look like those that were learned from."""
-        return _energy(logits / self.temperature) <= self.energy_limit
+        return calibration.energy(logits / self.temperature) <= self.energy_limit
 
     def explain(self, text: str, label: str | None = None) -> Reasons:
         """Which words speak for a label, the most probable one unless given; see `Reasons`."""
@@ -185,19 +191,7 @@ class Classifier:
         if len(targets) and not targets.any() and any(one.labels for one in examples):
             found = ", ".join(sorted({label for one in examples for label in one.labels})[:5])
             raise DataError(f"none of the labels ({found}) was learned; those are {', '.join(self.labels[:5])}")
-        return self._measured(logits, targets)
-
-    def _measured(self, logits: Floats, targets: Floats) -> dict[str, float]:
-        said = (logits > 0) if self.several else np.eye(len(self.labels), dtype=bool)[logits.argmax(1)]
-        hits, spoken, there = (said * targets).sum(0), said.sum(0), targets.sum(0)
-        macro = float((2 * hits / np.maximum(spoken + there, 1))[there > 0].mean())
-        if self.several:
-            return {"f1": float(2 * hits.sum() / max(spoken.sum() + there.sum(), 1)), "macro_f1": macro}
-        right = targets[np.arange(len(logits)), logits.argmax(1)]
-        sure = self.probabilities(logits).max(1)
-        bins = np.minimum((sure * 15).astype(int), 14)
-        gaps = [abs(right[bins == b].mean() - sure[bins == b].mean()) * (bins == b).mean() for b in np.unique(bins)]
-        return {"accuracy": float(right.mean()), "macro_f1": macro, "ece": float(sum(gaps))}
+        return calibration.measured(logits, targets, self.temperature, self.several)
 
     # Keeping
 
@@ -336,28 +330,6 @@ class Classifier:
         fit(lesson, ready(train), ready(held), plan, folder=folder, origin=origin, progress=progress, track=track)
         return model
 
-    def _calibrate(self, logits: Floats, targets: Floats) -> None:
-        """One temperature and the energy below which IN_SCOPE of the held-out examples lie."""
-        from scipy.optimize import minimize_scalar
-
-        def surprise(log_temperature: float) -> float:
-            scaled = logits / np.exp(log_temperature)
-            prior = log_temperature**2 / (2 * len(logits))  # near 1 unless many examples say otherwise
-            if self.several:
-                return prior + float(np.logaddexp(0, np.where(targets > 0, -scaled, scaled)).mean())
-            return prior + float((_log_sum(scaled) - (scaled * targets).sum(1)).mean())
-
-        found = minimize_scalar(surprise, bounds=(-3, 3), method="bounded")
-        self.temperature = float(np.exp(found.x))
-        self.energy_limit = float(np.quantile(_energy(logits / self.temperature), IN_SCOPE))
-
-    def probabilities(self, logits: Floats) -> Floats:
-        """Logits (n, labels) as calibrated probabilities."""
-        scaled = logits / self.temperature
-        if self.several:
-            return np.asarray(1 / (1 + np.exp(-scaled)), np.float32)
-        return np.asarray(np.exp(scaled - _log_sum(scaled)[:, None]), np.float32)
-
 
 def usual_plan(method: Method, rank: int) -> FitConfig:
     """How a method is trained when nothing else is said."""
@@ -366,16 +338,6 @@ def usual_plan(method: Method, rank: int) -> FitConfig:
     if method == "tuned":
         return FitConfig(rounds=4, rate=3e-4 if rank else 1e-4, tokens_at_once=1024, patience=1)
     return FitConfig(rounds=20, rate=1e-3, patience=3)
-
-
-def _log_sum(rows: Floats) -> NDArray[Any]:
-    top = rows.max(1)
-    return np.asarray(top + np.log(np.exp(rows - top[:, None]).sum(1)))
-
-
-def _energy(scaled: Floats) -> NDArray[Any]:
-    """−log Σ exp(logit): low where some label fits."""
-    return -_log_sum(scaled)
 
 
 def _counting(progress: Progress, what: str, total: int) -> Callable[[int], None]:

@@ -76,11 +76,21 @@ class Probe:
             shares, rest = shares + said, rest + unread + float(self.words.bias[which])
         return spans, np.asarray(shares, np.float32), rest
 
-    def tensors(self) -> dict[str, NDArray[np.generic]]:
+    def tensors(self) -> dict[str, NDArray[Any]]:
         """All that was learned, by name."""
-        kept: dict[str, Any] = {"weights": self.weights, "bias": self.bias, "centre": self.centre, "bank": self.bank}
+        kept: dict[str, NDArray[Any] | None] = {
+            "weights": self.weights,
+            "bias": self.bias,
+            "centre": self.centre,
+            "bank": self.bank,
+        }
         if self.words is not None:
-            own = {"ids": self.words.ids, "idf": self.words.idf, "weights": self.words.weights, "bias": self.words.bias}
+            own: dict[str, NDArray[Any]] = {
+                "ids": self.words.ids,
+                "idf": self.words.idf,
+                "weights": self.words.weights,
+                "bias": self.words.bias,
+            }
             kept |= {f"words.{name}": array for name, array in own.items()}
         return {name: array for name, array in kept.items() if array is not None}
 
@@ -131,9 +141,7 @@ def zero_shot(encoder: Encoder, names: Sequence[str], some_texts: Sequence[str] 
     return Probe(encoder, weights[:, None], -weights @ centre)
 
 
-def load_probe(
-    encoder: Encoder, encoder_id: str, layers: Sequence[int], tensors: dict[str, NDArray[np.generic]]
-) -> Probe:
+def load_probe(encoder: Encoder, encoder_id: str, layers: Sequence[int], tensors: dict[str, NDArray[Any]]) -> Probe:
     """The probe that `tensors` were taken of. ModelError when the encoder at hand is another."""
     if encoder.id.partition("+")[0] != encoder_id.partition("+")[0]:
         raise ModelError(

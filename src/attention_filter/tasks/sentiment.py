@@ -114,7 +114,7 @@ class Sentiment:
         return self.evaluate(examples)["accuracy"]
 
     def evaluate(self, examples: Sequence[Example]) -> dict[str, float]:
-        """As `Classifier.evaluate`. Of texts that are all negative or positive, neutral is not an answer."""
+        """As `Classifier.evaluate`."""
         return self.classifier.evaluate(feelings(examples))
 
     def explain(self, text: str, label: str | None = None) -> Reasons:
