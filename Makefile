@@ -3,13 +3,16 @@ PYTHON ?= python3
 BIN := .venv/bin
 DATA ?= ../shared/data
 
-.PHONY: demo test check bench install clean
+.PHONY: demo test browser check bench install clean
 
 demo: .venv/.installed
 	$(BIN)/attention demo
 
 test: .venv/.installed-dev
 	$(BIN)/python -m pytest -n auto
+
+browser: .venv/.installed-dev
+	$(BIN)/python -m pytest tests/browser -o addopts="-q --import-mode=importlib -p no:cacheprovider"
 
 check: .venv/.installed-dev
 	$(BIN)/ruff format --check src tests benchmarks
