@@ -1,10 +1,13 @@
 """The web page: `create_app` wires it, `attention serve` runs it.
 
-site          what every page shares: the store, the clock, the encoder, templates, the visitor's language and wishes
-wall          what no page has to think about: proxies, host names, forged requests, body sizes, headers
-access        who is asking: `visitor`, `owner`, `signed_in`; sessions and their cookie
-accounts passkeys oidc    the ways in and the account page; passwords and limits are theirs
-pages/        one file a page: arguments in, app calls out, a template shown
-language      English and 中文, and room for more
-templates/ static/    what a browser gets; no build step
+site preferences language     what every page shares; a reader's wishes; English and 中文, and room for more
+wall                          what no page has to think about: proxies, host names, forged requests, bodies, headers
+access accounts passkeys oidc who is asking, and the ways in; `passwords` and `limits` are theirs
+pages/                        one file a page: arguments in, app calls out, a template shown
+shelf table desk lanes        a reader's kept ranking, its selections, the lists of one request, their addresses
+dress wording                 an item's text, safe and marked; terms, reasons and acts in the visitor's words
+work worker                   what is done in the background: jobs in the database, done by one child process
+progress live watch logs      how far it is, news for open pages, /healthz and /metrics, one line an event
+letters post views undo       digests by mail, secret feeds, what can be put back
+templates/ static/ locale/    what a browser gets; no build step
 """
