@@ -111,7 +111,8 @@ def test_what_is_saved_is_what_is_loaded(member, fitted, tmp_path):
 
 def test_the_same_seed_gives_the_same_model(member, fitted, examples):
     again = member.make().fit(examples, plan=member.plan)
-    assert np.array_equal(again.predict_proba(TEXTS), fitted.predict_proba(TEXTS))
+    # Threads may share out a sum otherwise from one run to the next: the last digit of a float32 is not promised.
+    np.testing.assert_allclose(again.predict_proba(TEXTS), fitted.predict_proba(TEXTS), atol=1e-6)
 
 
 def test_nothing_learned_is_said(member):
