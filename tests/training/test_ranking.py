@@ -11,7 +11,7 @@ from attention_filter.models.readers import load_readers, save_readers
 from attention_filter.training import ranking
 from attention_filter.training.examples import contributions, items_for, personal_part, see
 from attention_filter.training.ranking import Plan, train_on
-from attention_filter.training.state import FILE
+from attention_filter.training.resume import FILE
 
 SMALL = Plan(rounds=3, patience=3, batch=8, resolutions=(4,))
 

@@ -45,10 +45,11 @@ from attention_filter.training.examples import (
     side_by_side,
     term_values,
 )
-from attention_filter.training.state import State, load_state, remove_state, save_state, weights_of
+from attention_filter.training.resume import Saved, load_saved, remove_saved, save
 
 Figures = dict[str, float]  # {"auc": …, "ndcg@10": …}
 
+JUDGE = "ndcg@10"  # the figure that says which round was the best
 RIDGE = 3.0  # of the convex fit, on weights of standardised terms
 FEWEST = 10  # impressions with a click, below which nothing is learned
 
@@ -109,7 +110,7 @@ def train_ranking(
     vectors = encode_items(log.items, encoder, progress)
     model, report = train_on(log, vectors, encoder.id, plan, folder=folder, origin=origin, progress=progress)
     save_readers(model, folder, {"origin": origin, **report.as_json()})
-    remove_state(folder)
+    remove_saved(folder)
     return report
 
 
@@ -141,25 +142,27 @@ def train_on(
         train, valid = _first_fit(model, items, log)
         terms = _ablation(model, items, train, valid)
         optimizer = _optimizer(model, plan)
-        state = load_state(folder, origin, model, optimizer) if folder else None
-        if state is None:
-            state = State([{"round": 0, **_measured(model, items, valid)}], 0, weights_of(model))
-        while _goes_on(state, plan):
-            number = len(state.rounds)
+        held = model.state_dict()  # views on what it holds: base rates and deviations, too
+        saved = load_saved(folder, origin, held, optimizer) if folder else None
+        if saved is None:
+            figures = _measured(model, items, valid)
+            saved = Saved().after({"round": 0, **figures}, figures[JUDGE], held)
+        while _goes_on(saved, plan):
+            number = len(saved.rounds)
             loss = _round(model, items, train, optimizer, plan, number, progress)
             _recount(model, items, log.train)
             figures = _measured(model, items, valid)
-            state = state.after({"round": number, "loss": loss, **figures}, model)
+            saved = saved.after({"round": number, "loss": loss, **figures}, figures[JUDGE], held)
             if folder:
-                save_state(folder, origin, state, model, optimizer)
+                save(folder, origin, saved, held, optimizer)
             if progress:
                 progress("training", number, plan.rounds)
-    model.load_state_dict(state.weights)
+    model.load_state_dict(saved.weights)
     weights = model.weights.tolist()
     report = Report(
         impressions={"train": len(log.train), "valid": len(log.test)},
-        rounds=tuple(state.rounds),
-        best=state.best,
+        rounds=tuple(saved.rounds),
+        best=saved.best,
         content_only=_figures(valid, personal_part(model, contributions(model, items, valid))),
         terms={name: {"weight": w, **terms[name]} for name, w in zip(model.config.terms, weights, strict=True)},
         plan=plan,
@@ -167,9 +170,9 @@ def train_on(
     return model.eval(), report
 
 
-def _goes_on(state: State, plan: Plan) -> bool:
-    done = len(state.rounds) - 1
-    return done < plan.rounds and done - state.best < plan.patience
+def _goes_on(saved: Saved, plan: Plan) -> bool:
+    done = len(saved.rounds) - 1
+    return done < plan.rounds and done - saved.best < plan.patience
 
 
 def _split(log: ClickLog, share: float) -> ClickLog:
