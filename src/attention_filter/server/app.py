@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from importlib.resources import files
@@ -47,7 +49,7 @@ from attention_filter.server.worker import WorkerProcess
 from attention_filter.settings import Settings
 from attention_filter.store.store import open_store
 
-WARM = 4.0  # seconds after the start that the model is loaded: the first pages come before it
+QUIET = 2.0  # seconds without a request after which the model is loaded: meanwhile pages would take long
 
 
 def create_app(
@@ -74,7 +76,9 @@ def create_app(
     app.state.live = live.Live(here.store, clock)
     app.state.worker = WorkerProcess(settings) if worker else None
     if worker:
-        here.shelf.renew = lambda store: ask(store, "rank", store.reader, clock())
+        # A page does not wait for its turn to write that it wishes for a new ranking; it will look again.
+        app.state.asking = asking = ThreadPoolExecutor(1)
+        here.shelf.renew = lambda store: asking.submit(ask, store, "rank", store.reader, clock())
     app.state.registry.register(watch.Stored(here.store, clock))
     app.mount("/static", StaticFiles(directory=str(files(__package__) / "static")), name="static")
     read = (welcome, stream, acts, item, search, images, install, tray)
@@ -90,26 +94,31 @@ def create_app(
 @asynccontextmanager
 async def _alive(app: FastAPI) -> AsyncIterator[None]:
     """While the application runs, so do its worker and the look-out for news."""
+    app.state.asked = time.monotonic()
+    tasks = [asyncio.create_task(app.state.live.run())]
     if app.state.worker is not None:
         app.state.worker.start()
-        asyncio.get_running_loop().call_later(WARM, _warm, app.state.site)
-    looking = asyncio.create_task(app.state.live.run())
+        tasks.append(asyncio.create_task(_warm(app)))
     try:
         yield
     finally:
-        looking.cancel()
+        for task in tasks:
+            task.cancel()
         if app.state.worker is not None:
+            app.state.asking.shutdown(wait=False, cancel_futures=True)
             await run_in_threadpool(app.state.worker.stop)
 
 
-def _warm(here: Site) -> None:
-    """Load the model, so that the first "why" need not; a problem with it is told by whoever needs it."""
+async def _warm(app: FastAPI) -> None:
+    """Load the model when nobody waits, so that the first "why" need not; whoever needs it is told what is wrong."""
+    while (rest := app.state.asked + QUIET - time.monotonic()) > 0:
+        await asyncio.sleep(rest)
 
     def load() -> None:
         with contextlib.suppress(AttentionError):
-            here.encoder()
+            app.state.site.encoder()
 
-    Thread(target=load, daemon=True).start()
+    Thread(target=load, daemon=True).start()  # not of the pool: the server does not wait for it to end
 
 
 async def _failed(request: Request, error: Exception) -> Response:
