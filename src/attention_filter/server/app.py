@@ -135,4 +135,4 @@ async def _refused(request: Request, error: HTTPException) -> Response:
 async def _unread(request: Request, error: RequestValidationError) -> Response:
     """An address or a form that no page of ours makes; what was typed is not repeated."""
     problem = "This address or form is not complete, so nothing was done. Go back and try again."
-    return render(request, "error.html", status=422, problem=problem, known=True)
+    return render(request, "error.html", status=422, problem=problem)

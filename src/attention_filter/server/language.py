@@ -54,9 +54,10 @@ class Language:
         >>> language("zh").told("x.example: no such host; check the address")
         'x.example：没有这个主机；请检查地址'
         """
-        for pattern, text in self.errors:
-            if found := pattern.fullmatch(problem):
-                return text.format(**{name: self.told(value) for name, value in found.groupdict().items()})
+        if problem not in self.messages:
+            for pattern, text in self.errors:
+                if found := pattern.fullmatch(problem):
+                    return text.format(**{name: self.told(value) for name, value in found.groupdict().items()})
         return self.say(problem)
 
     def ago(self, then: datetime, now: datetime) -> str:
