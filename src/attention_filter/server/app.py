@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ from threading import Thread
 from fastapi import FastAPI, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import Response
+from fastapi.responses import JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from prometheus_client import CollectorRegistry
 from starlette.exceptions import HTTPException
@@ -25,6 +25,7 @@ from attention_filter.errors import AttentionError, StoreError, UsageError
 from attention_filter.server import access, accounts, live, oidc, passkeys, watch
 from attention_filter.server.pages import (
     acts,
+    api,
     attention,
     digest,
     feeds,
@@ -82,7 +83,7 @@ def create_app(
     app.state.registry.register(watch.Stored(here.store, clock))
     app.mount("/static", StaticFiles(directory=str(files(__package__) / "static")), name="static")
     read = (welcome, stream, acts, item, search, images, install, tray)
-    know = (interests, attention, you, sources, rules, knowledge, digest, feeds, profile, settings_page)
+    know = (interests, attention, you, sources, rules, knowledge, digest, feeds, api, profile, settings_page)
     for page in (accounts, passkeys, oidc, live, watch, *read, *know):
         app.include_router(page.router)
     app.exception_handler(AttentionError)(_failed)
@@ -123,16 +124,23 @@ async def _warm(app: FastAPI) -> None:
 
 async def _failed(request: Request, error: Exception) -> Response:
     status = 404 if isinstance(error, UsageError) else 503 if isinstance(error, StoreError) else 502
-    return render(request, "error.html", status=status, problem=str(error))
+    return _told(request, status, str(error))
 
 
 async def _refused(request: Request, error: HTTPException) -> Response:
     if error.status_code < 400 or "HX-Redirect" in (error.headers or {}):
         return Response(status_code=error.status_code, headers=error.headers)
-    return render(request, "error.html", status=error.status_code, problem=error.detail)
+    return _told(request, error.status_code, error.detail, error.headers)
+
+
+def _told(request: Request, status: int, problem: str, headers: Mapping[str, str] | None = None) -> Response:
+    """What went wrong: a page for people, JSON for programs."""
+    if api.is_for(request.url.path):
+        return JSONResponse({"error": problem}, status, headers)
+    return render(request, "error.html", status=status, problem=problem)
 
 
 async def _unread(request: Request, error: RequestValidationError) -> Response:
     """An address or a form that no page of ours makes; what was typed is not repeated."""
     problem = "This address or form is not complete, so nothing was done. Go back and try again."
-    return render(request, "error.html", status=422, problem=problem)
+    return _told(request, 422, problem)
