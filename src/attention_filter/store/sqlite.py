@@ -1,9 +1,9 @@
 """All that only SQLite knows: opening and locking, its pragmas, its errors in one line, its migrations' lock.
 
-A write transaction begins with BEGIN IMMEDIATE, so two processes queue for the write lock (busy timeout)
-instead of failing half-way. WAL lets readers go on meanwhile. `synchronous=FULL` syncs every commit: an
-acknowledged batch or feedback survives a power cut too, and with one transaction a batch the sync is not what
-takes the time (see benchmarks/ingest.py).
+A write transaction begins with BEGIN IMMEDIATE, so two processes queue for the write lock instead of failing
+half-way. WAL lets readers go on meanwhile. `synchronous=FULL` syncs every commit but those of jobs: an acknowledged
+batch or feedback survives a power cut too, and with one transaction a batch the sync is not what takes the time (see
+benchmarks/ingest.py).
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from attention_filter.errors import StoreError
 APPLICATION_ID = 0x4154464C  # "ATFL", in the file's header: this database is ours
 BUSY_SECONDS = 30.0
 LOOK = 0.002  # seconds between two looks whether another process still writes
-TURN, BEGIN = "turn", "begin"  # options of an engine: its lock for writing; how its transactions begin
 
 
 def database_path(url: str) -> Path:
@@ -52,7 +51,7 @@ def make_engine(path: Path) -> sa.Engine:
     engine = sa.create_engine(
         sa.URL.create("sqlite+pysqlite", database=str(path)),
         connect_args={"timeout": BUSY_SECONDS},
-        execution_options={TURN: Lock()},
+        execution_options={"turn": Lock()},  # to write
     )
 
     @event.listens_for(engine, "connect")
@@ -64,11 +63,11 @@ def make_engine(path: Path) -> sa.Engine:
 
     @event.listens_for(engine, "begin")
     def on_begin(connection: sa.Connection) -> None:
-        begin = connection.get_execution_options().get(BEGIN)
-        if begin is None:
+        level = connection.get_execution_options().get("synchronous")
+        if level is None:
             connection.exec_driver_sql("BEGIN")
         else:
-            begin(connection)
+            _begin_writing(connection, level)
 
     return engine
 
@@ -80,24 +79,15 @@ def writing(engine: sa.Engine, *, synced: bool = True) -> Iterator[sa.Connection
     Not `synced`, a power cut may undo it (a kill does not), and the lock is free again without waiting for the disk.
     The threads of one process wait for their turn at a lock of their own, which wakes them when it comes.
     """
-    begin = _begin_synced if synced else _begin_unsynced
-    with engine.get_execution_options()[TURN], engine.execution_options(**{BEGIN: begin}).begin() as connection:
+    writes = engine.execution_options(synchronous="FULL" if synced else "NORMAL")
+    with engine.get_execution_options()["turn"], writes.begin() as connection:
         yield connection
 
 
-def _begin_synced(connection: sa.Connection) -> None:
-    connection.exec_driver_sql("PRAGMA synchronous=FULL")
-    _begin_writing(connection)
-
-
-def _begin_unsynced(connection: sa.Connection) -> None:
-    connection.exec_driver_sql("PRAGMA synchronous=NORMAL")
-    _begin_writing(connection)
-
-
-def _begin_writing(connection: sa.Connection) -> None:
+def _begin_writing(connection: sa.Connection, level: str) -> None:
     """Look for the write lock often: SQLite's own waiting sleeps longer each time, up to 100 ms."""
     give_up = time.monotonic() + BUSY_SECONDS
+    connection.exec_driver_sql(f"PRAGMA synchronous={level}")
     connection.exec_driver_sql("PRAGMA busy_timeout=0")
     try:
         while True:
