@@ -193,4 +193,4 @@ def words_left_in_english(page) -> set[str]:
     )
     for name in sorted({*others, *(outlet.title for outlet in OUTLETS)}, key=len, reverse=True):
         said = said.replace(name, "")
-    return set(re.findall(r"[A-Za-z]{3,}", re.sub(r"https?://\S+|“[^”]*”|\w+_\w+", "", said))) - NAMES
+    return set(re.findall(r"[A-Za-z]{3,}", re.sub(r"https?://\S+|“.*”|\w+_\w+", "", said))) - NAMES
