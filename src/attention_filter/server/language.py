@@ -21,6 +21,7 @@ from babel.numbers import format_decimal, format_percent
 
 ENGLISH = "en"
 ERROR = "error"  # the context (msgctxt) of messages that are made below the server, with values in them
+LONGEST = 500  # characters of an error that is looked for: what somebody typed may stand in it, however long
 _VALUE = re.compile(r"\{(\w+)\}")
 
 
@@ -54,7 +55,7 @@ class Language:
         >>> language("zh").told("x.example: no such host; check the address")
         'x.example：没有这个主机；请检查地址'
         """
-        if problem not in self.messages:
+        if problem not in self.messages and len(problem) <= LONGEST:
             for pattern, text in self.errors:
                 if found := pattern.fullmatch(problem):
                     return text.format(**{name: self.told(value) for name, value in found.groupdict().items()})
