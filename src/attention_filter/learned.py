@@ -29,7 +29,7 @@ SCALE, PROMISE, FALLBACK = "scale", "promise", "fallback"  # names of the state 
 BACKGROUND_ITEMS = 20_000
 SMALL = 500  # items; a smaller stream's background is learned anew whenever it has changed
 DRIFT = 0.1  # of the items it was learned from: so many may come, go or change before it is learned anew
-IN_CONTEXT_AT_ONCE = 1_024  # items between two commits of contexts; a kill loses at most these
+IN_CONTEXT_AT_ONCE = 256  # items between two commits of contexts: a kill loses at most these, pages wait for no more
 NEW_ACTS = 30  # after so many it is decided anew whether a simple ranking orders the stream
 
 

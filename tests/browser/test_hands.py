@@ -65,19 +65,22 @@ def test_the_focus_is_seen_wherever_it_goes(furnished, visit, path):
 def test_every_act_is_a_plain_form(furnished, visit):
     page = visit(furnished, java_script_enabled=False)
     page.goto("/?show=all")
-    like = page.locator(f"#{page.locator('#items .item').nth(2).get_attribute('id')} [value=like]")
-    like.click()
-    expect(like).to_have_attribute("aria-pressed", "true")
+    page.locator("#items .item").nth(2).locator("[value=like]").click()
+    last = page.locator("#history li").first  # its row may stand elsewhere by now: the list is ranked again
+    page.goto("/profile")
+    expect(last.locator(".chip")).to_have_text("like")
+    page.goto("/?show=all")
     page.click("#undo")
-    expect(like).to_have_attribute("aria-pressed", "false")
+    page.goto("/profile")
+    expect(last).to_have_class("undone")
 
     page.goto("/tray")
-    first = page.locator(".away h2").first
-    title = first.inner_text()
-    page.locator(".away form button").first.click()
+    title = page.locator(".away h2").nth(9).inner_text()  # not the closest call, which a new ranking may decide anew
+    again = page.locator(".away").filter(has_text=title)
+    again.locator("form button").click()
     expect(page.locator(".note[role=status]")).to_be_visible()
     page.locator(".note[role=status] button").click()
-    expect(first).to_have_text(title)
+    expect(again).to_be_visible()
 
     page.goto("/search")
     page.fill("#q", "battery")

@@ -7,7 +7,19 @@ from attention_filter.personal import baselines
 from attention_filter.personal.baselines import make_bm25
 from attention_filter.personal.evaluate import FILTER
 from attention_filter.personal.features import take
-from attention_filter.personal.replay import GAIN, KEYWORDS, SIMPLE, Acts, Pool, Said, keyword_index, replay, spread
+from attention_filter.personal.ranking import make_profile, score
+from attention_filter.personal.replay import (
+    GAIN,
+    KEYWORDS,
+    SIMPLE,
+    Acts,
+    Pool,
+    Said,
+    judge,
+    keyword_index,
+    replay,
+    spread,
+)
 
 DAY = 86_400.0
 
@@ -83,6 +95,16 @@ def test_most_of_what_was_liked_lay_above_the_line(world, lived, said):
     seen = run(world, *lived, said)
     assert seen.kept[3:].mean() > 0.85
     assert 0.1 < seen.away.mean() < 0.95
+
+
+@pytest.mark.parametrize("read", [5, 15, 30])
+def test_reading_the_best_of_a_topic_first_does_not_put_the_rest_of_it_away(world, read):
+    asked = make_profile(world.background, world.history([], [], statements=[0]))
+    topic = np.flatnonzero(world.topic == 0)
+    best = topic[np.argsort(-score(asked, world.features[topic]).total)]
+    reader = make_profile(world.background, world.history(best[:read], [0.5] * read, statements=[0]))
+    _, line = judge(reader, 0.1, 0.95)
+    assert (score(reader, world.features[best[read:]]).total >= line).mean() > 0.8
 
 
 def test_what_a_rival_takes_for_unwanted_does_not_tell_what_is_liked_later(world, lived, said, monkeypatch):

@@ -1,13 +1,16 @@
 """News for open pages, what a footer shows of the work, health and figures: each for whom it concerns."""
 
 import asyncio
+import time
 from datetime import UTC, datetime, timedelta
+from threading import Event
 
 import pytest
 from fastapi.testclient import TestClient
 from starlette.requests import Request
 
 from attention_filter import standing
+from attention_filter.server import app as app_module
 from attention_filter.server.access import Visitor, visitor
 from attention_filter.server.app import create_app
 from attention_filter.server.live import Live, told
@@ -15,6 +18,7 @@ from attention_filter.server.watch import is_local
 from attention_filter.server.work import ask
 from attention_filter.settings import Settings
 from attention_filter.store.jobs import State
+from attention_filter.store.store import open_store
 from attention_filter.types import Entry, SourceKind
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -177,3 +181,28 @@ def test_what_came_through_a_proxy_is_not_of_this_machine(header):
 def test_the_figures_are_not_given_to_a_proxy_on_this_machine(client):
     assert client.get("/metrics").status_code == 200
     assert client.get("/metrics", headers={"X-Forwarded-For": "10.0.0.7"}).status_code >= 400
+
+
+def test_a_page_does_not_wait_for_whoever_writes(tmp_path):
+    """It wishes for a ranking, which has to be written down; and it comes although another process is writing."""
+    served = create_app(Settings(db=f"sqlite:///{tmp_path / 'a.db'}"))  # with a worker, which is never started
+    here = served.state.site.store
+    here.add_interest("bees", 1.0, NOW)
+    with open_store(f"sqlite:///{tmp_path / 'a.db'}") as other, other._write():
+        assert TestClient(served, "http://127.0.0.1", client=("127.0.0.1", 1)).get("/").status_code == 200
+        assert not here.jobs.listed([State.QUEUED])
+    served.state.asking.shutdown()
+    assert [job.kind for job in here.jobs.listed([State.QUEUED])] == ["rank"]
+    here.close()
+
+
+def test_the_model_is_loaded_when_nobody_has_asked_for_a_while(tmp_path, monkeypatch):
+    served = create_app(Settings(db=f"sqlite:///{tmp_path / 'a.db'}"))
+    loaded = Event()
+    monkeypatch.setattr(served.state.site, "encoder", loaded.set)
+    monkeypatch.setattr(app_module, "QUIET", 0.0)
+    TestClient(served, "http://127.0.0.1", client=("127.0.0.1", 1)).get("/healthz")
+    assert 0 <= time.monotonic() - served.state.asked < 60
+    asyncio.run(app_module._warm(served))
+    assert loaded.wait(10)
+    served.state.site.store.close()

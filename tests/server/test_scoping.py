@@ -125,6 +125,7 @@ OWN = {
     "GET /settings/effect": Try(status=(200,)),
     "POST /settings": Try(form={"theme": "dark"}, status=(303,)),
     "POST /settings/backup": Try(status=(403,)),  # Ben is not the owner
+    "POST /settings/tokens": Try(form={"name": "x"}, status=(200,)),
     "GET /account": Try(status=(200,)),
     "GET /account/oidc": Try(status=(404,)),  # no provider is set up
     "POST /account/name": Try(form={"name": "Ben 2"}, status=(303,)),
@@ -165,10 +166,21 @@ TAKES = {
     "POST /profile/items/{id_}/forget": Try(path={"id_": "{item}"}),
     "POST /digest/feeds/{id_}": Try(path={"id_": "{feed}"}, form={"name": "x"}),
     "POST /digest/feeds/{id_}/revoke": Try(path={"id_": "{feed}"}),
+    "POST /settings/tokens/{id_}/revoke": Try(path={"id_": "{api}"}),
     "POST /account/invitations/{id_}/revoke": Try(path={"id_": "{invitation}"}),
     "POST /account/people/{id_}/delete": Try(path={"id_": "{account}"}),
     "POST /account/identities/{id_}/delete": Try(path={"id_": "{identity}"}),
     "POST /passkeys/{id_}/delete": Try(path={"id_": "{passkey}"}),
+}
+
+# For programs: a token opens these, and never a session. `status` is what another reader's token gets.
+PROGRAMS = {
+    "GET /api/items": Try(query={"q": MARK[:4], "show": "all"}, status=(200,)),
+    "GET /api/items/{item}": Try(path={"item": "{item}"}),
+    "POST /api/items/{item}/acts": Try(path={"item": "{item}"}, json={"sign": "like"}),
+    "DELETE /api/acts/{act_id}": Try(path={"act_id": "{act}"}),
+    "GET /api/interests": Try(status=(200,)),
+    "GET /api/sources": Try(status=(200,)),
 }
 
 
@@ -249,7 +261,7 @@ def tried(place: Any) -> Callable[[], tuple[Any, Any, dict[str, str]]]:
 
 
 def test_every_route_says_what_another_reader_gets(place: Any) -> None:
-    known = PUBLIC | ENDLESS | BY_TOKEN.keys() | OWN.keys() | TAKES.keys()
+    known = PUBLIC | ENDLESS | BY_TOKEN.keys() | OWN.keys() | TAKES.keys() | PROGRAMS.keys()
     found = set(walk(place.app.routes))
     assert found - known == set(), "new route: say in tests/server/test_scoping.py what another reader gets"
     assert known - found == set(), "this route is gone: take it out of the table"
@@ -304,3 +316,22 @@ def test_no_token_opens_what_it_was_not_made_for(tried: Any, route: str) -> None
         assert answer.status_code == 404
         assert MARK not in answer.text
     assert hers(place) == before
+
+
+@pytest.mark.parametrize("route", sorted(PROGRAMS))
+def test_a_program_with_a_token_of_its_reader_gets_in_and_sees_nothing_of_another(tried: Any, route: str) -> None:
+    place, ben, ids = tried()
+    before, what = hers(place), PROGRAMS[route]
+    token = place.accounts.make_secret(place.accounts.find("ben").reader, API, "ben's", now=place.clock())
+    others = {token for name, token in ids.items() if name.endswith(" token") and name != f"{API} token"}
+    for stranger in (place.browser(), ben, *(bearer(place, one) for one in others | {"wrong"})):
+        assert send(stranger, route, what, ids).status_code == 401
+    answer = send(bearer(place, token), route, what, ids)
+    assert answer.status_code in what.status
+    assert MARK not in answer.text
+    assert hers(place) == before
+    assert send(bearer(place, ids[f"{API} token"]), route, what, ids).status_code in (200, 201)
+
+
+def bearer(place: Any, token: str) -> Any:
+    return place.browser(Authorization=f"Bearer {token}")

@@ -12,7 +12,7 @@ from attention_filter import standing
 from attention_filter.errors import SourceError, UsageError
 from attention_filter.server import work
 from attention_filter.server.work import KINDS, Kind, ask
-from attention_filter.server.worker import Worker, WorkerProcess, told
+from attention_filter.server.worker import NICE, Worker, WorkerProcess, told
 from attention_filter.settings import Settings
 from attention_filter.store.jobs import LEASE, State
 from attention_filter.store.store import open_store
@@ -216,6 +216,21 @@ def test_the_child_is_started_again_when_it_dies_and_ends_with_the_server(store,
         child.stop()
     assert time.monotonic() - began < 2
     assert not child.is_alive()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="process groups")
+def test_the_child_gives_way_to_the_pages_and_is_not_reached_by_ctrl_c(url):
+    child = WorkerProcess(Settings(db=url))
+    child.start()
+    try:
+        wait_until(child.is_alive)
+        pid = child._process.pid
+        wait_until(lambda: os.getpriority(os.PRIO_PROCESS, pid) == min(os.nice(0) + NICE, 19))
+        assert os.getpgid(pid) != os.getpgid(0)
+        # Linux shares a processor between sessions first: in another session, being nice would be of no effect.
+        assert os.getsid(pid) == os.getsid(0)
+    finally:
+        child.stop()
 
 
 def test_the_child_is_told_every_setting_with_its_passwords():

@@ -87,7 +87,7 @@ def test_a_background_that_was_kept_per_reader_is_moved_and_still_used(tmp_path:
     path = tmp_path / "old.db"
     engine = sqlite.make_engine(path)
     sqlite.prepare(engine, path)
-    with sqlite.begin_writing(engine).begin() as connection:
+    with sqlite.writing(engine) as connection:
         config = _config()
         config.attributes["connection"] = connection
         command.upgrade(config, "0001")

@@ -2,11 +2,13 @@ import os
 import sqlite3
 import stat
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from attention_filter.errors import StoreError
 from attention_filter.store import sqlite
@@ -109,6 +111,27 @@ def test_a_locked_database_says_so(
     with store._write(), pytest.raises(StoreError, match="another process is writing to it"):
         hasty.put_state("x", b"")
     hasty.put_state("x", b"")
+
+
+def test_threads_that_write_at_once_take_turns_and_lose_nothing(opened: Callable[..., Store]) -> None:
+    store, other = opened(), opened()  # `other` has a lock of its own, as another process would
+
+    def write(n: int) -> None:
+        (store if n % 2 else other).put_state(f"number {n}", b"x")
+
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(write, range(64)))
+    assert all(store.get_state(f"number {n}") == b"x" for n in range(64))
+
+
+def test_acts_are_synced_and_how_far_a_job_is_need_not_be(store: Store) -> None:
+    def level(connection: sa.Connection) -> int:
+        return int(connection.exec_driver_sql("PRAGMA synchronous").scalar_one())
+
+    with store.jobs._write() as connection:
+        assert level(connection) == 1  # NORMAL
+    with store._write() as (connection, _):
+        assert level(connection) == 2  # FULL, also on a connection that a job has had before
 
 
 def test_a_full_disk_says_so_and_loses_nothing(store: Store, feed: int, now: datetime) -> None:

@@ -29,7 +29,8 @@ def accounts_default(ctx: typer.Context, as_json: AsJson = False) -> None:
 @group.command("list")
 def list_accounts(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Who has an account (the same as `attention accounts`)."""
-    from attention_filter.cli import documents, tables
+    from attention_filter import documents
+    from attention_filter.cli import tables
 
     with opened(ctx) as filter:
         found, now = filter.store.accounts.all(), filter.clock()

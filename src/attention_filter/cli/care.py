@@ -37,7 +37,8 @@ def doctor(ctx: typer.Context, as_json: AsJson = False) -> None:
 
     Ends with 1 when the database, the disk or the model is in trouble.
     """
-    from attention_filter.cli import documents, tables
+    from attention_filter import documents
+    from attention_filter.cli import tables
 
     with opened(ctx) as filter, waiting("Looking"):
         checks = filter.doctor()

@@ -63,11 +63,12 @@ def demo(
 
 @contextmanager
 def _filter(ctx: typer.Context, keep: bool, yes: bool, host: str) -> Iterator[Filter]:
-    """A filter that may read from the demo's server: in a temporary folder, or the reader's own."""
+    """A filter that may read from the demo's server: in a temporary folder, or the reader's own. It does not explore,
+    which draws lots anew each day: the demo is the same every day."""
     from attention_filter.app import open_filter
 
     usual = settings()
-    allowed = usual.model_copy(update={"private_hosts": (*usual.private_hosts, host)})
+    allowed = usual.model_copy(update={"private_hosts": (*usual.private_hosts, host), "exploration": 0.0})
     if keep:
         with opened(ctx, allowed) as filter:
             if filter.store.sources() and not yes:
@@ -88,7 +89,8 @@ def _let_go(console: Console, filter: Filter, host: str) -> None:
     for source in filter.store.sources():
         if f"//{host}/" in source.url:
             filter.store.set_muted(source.id, True)
-    console.print(f"\nKept in {filter.store.path}. The demo's feeds are muted there, since nobody serves them now.")
+    console.print(f"\nKept in {filter.store.path}", soft_wrap=True)
+    console.print("The demo's feeds are muted there, since nobody serves them now.")
 
 
 def _draw(scene: Scene, filter: Filter, console: Console) -> list[RenderableType]:
@@ -115,7 +117,7 @@ def _draw(scene: Scene, filter: Filter, console: Console) -> list[RenderableType
         case walk.Tray(items, count):
             return [pages.ranked_list(items, now, language), pages.promise(count, len(items), filter.promised())]
         case walk.Digest(path, items):
-            return [f"{items} items in {path.absolute()}; open it in a browser"]
+            return [f"{items} items in {path}; open it in a browser"]
 
 
 def _taught(scene: Taught) -> Text:

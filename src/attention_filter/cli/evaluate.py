@@ -86,7 +86,8 @@ def me(
 
     When a simple ranking did better beyond chance, it orders your stream until the filter is no longer behind.
     """
-    from attention_filter.cli import documents, insight
+    from attention_filter import documents
+    from attention_filter.cli import insight
     from attention_filter.insight_page import insight_html
 
     with opened(ctx) as filter, progress() as show:

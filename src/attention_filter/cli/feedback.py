@@ -63,7 +63,8 @@ def ask(
 
     Answer y (like), n (dislike), Enter or s (skip: nothing is recorded), q (stop); from a terminal or a pipe.
     """
-    from attention_filter.cli import documents, pages
+    from attention_filter import documents
+    from attention_filter.cli import pages
     from attention_filter.cli.reading import own_language
 
     with opened(ctx) as filter:

@@ -31,8 +31,8 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Your concepts, and what of them your interests care about (the same as `attention knowledge`)."""
-    from attention_filter import concepts
-    from attention_filter.cli import documents, tables
+    from attention_filter import concepts, documents
+    from attention_filter.cli import tables
 
     with opened(ctx) as filter:
         found = filter.knowledge()
@@ -93,7 +93,8 @@ def suggest(
     as_json: AsJson = False,
 ) -> None:
     """The senses of a word from WordNet, with what lies below each; --accept or --mine adds them."""
-    from attention_filter.cli import documents, tables
+    from attention_filter import documents
+    from attention_filter.cli import tables
     from attention_filter.sources.wordnet import Sense
 
     if accept is not None and mine is not None:

@@ -27,7 +27,8 @@ def interests_default(ctx: typer.Context, as_json: AsJson = False) -> None:
 @interests.command("list")
 def list_interests(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Your interests and their weights (the same as `attention interests`)."""
-    from attention_filter.cli import documents, tables
+    from attention_filter import documents
+    from attention_filter.cli import tables
 
     with opened(ctx) as filter:
         found = filter.interests()
@@ -99,7 +100,8 @@ def rules_default(ctx: typer.Context, as_json: AsJson = False) -> None:
 @rules.command("list")
 def list_rules(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Your rules (the same as `attention rules`)."""
-    from attention_filter.cli import documents, tables
+    from attention_filter import documents
+    from attention_filter.cli import tables
 
     with opened(ctx) as filter:
         found = filter.rules()
@@ -154,7 +156,8 @@ def profile_default(ctx: typer.Context, as_json: AsJson = False) -> None:
 @profile.command("show")
 def show_profile(ctx: typer.Context, as_json: AsJson = False) -> None:
     """What was learned: your interests with the words of your history (the same as `attention profile`)."""
-    from attention_filter.cli import documents, tables
+    from attention_filter import documents
+    from attention_filter.cli import tables
 
     with opened(ctx) as filter:
         found = filter.profile()

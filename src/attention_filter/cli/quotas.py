@@ -20,7 +20,8 @@ def quotas_default(ctx: typer.Context, as_json: AsJson = False) -> None:
 @group.command("list")
 def list_quotas(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Your quotas (the same as `attention quotas`)."""
-    from attention_filter.cli import documents, tables
+    from attention_filter import documents
+    from attention_filter.cli import tables
 
     with opened(ctx) as filter:
         found = filter.quotas()

@@ -54,7 +54,8 @@ def read(
 
     A bar shows the score against the best of the list; dotted bars are scores below zero.
     """
-    from attention_filter.cli import documents, pages
+    from attention_filter import documents
+    from attention_filter.cli import pages
 
     with opened(ctx) as filter:
         wanted = selection(filter, source, since, lang)
@@ -102,7 +103,8 @@ def _nothing(filter: Filter, narrowed: bool) -> str:
 
 def show(ctx: typer.Context, which: Which, as_json: AsJson = False) -> None:
     """An item's text, and where it comes from."""
-    from attention_filter.cli import documents, pages
+    from attention_filter import documents
+    from attention_filter.cli import pages
 
     (number,) = item_ids([which])
     with opened(ctx) as filter:
@@ -123,7 +125,8 @@ def why(
     as_json: AsJson = False,
 ) -> None:
     """Why an item stands where it stands, in numbers that add up."""
-    from attention_filter.cli import documents, pages
+    from attention_filter import documents
+    from attention_filter.cli import pages
     from attention_filter.personal.rules import applies
 
     (number,) = item_ids([which])
@@ -152,7 +155,8 @@ def search(
     as_json: AsJson = False,
 ) -> None:
     """Find items by their words, also in the tray and among the read."""
-    from attention_filter.cli import documents, pages
+    from attention_filter import documents
+    from attention_filter.cli import pages
 
     # Quotes that the shell took away are given back, but around "sun -moon", which is no phrase.
     plain = [" " not in word or '"' in word or " -" in f" {word}" for word in words]
@@ -178,7 +182,7 @@ def digest(
 ) -> None:
     """The stream to read or send: plain text, or one HTML page."""
     from attention_filter import digest as pages
-    from attention_filter.cli import documents
+    from attention_filter import documents
     from attention_filter.cli.drawing import clean
 
     with opened(ctx) as filter:

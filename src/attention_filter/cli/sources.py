@@ -105,7 +105,7 @@ def fetch(
 
     A source that fails is named and the rest goes on. Ends with 3 when nothing could be read at all.
     """
-    from attention_filter.cli import documents
+    from attention_filter import documents
 
     with opened(ctx) as filter:
         followed = filter.store.sources()
@@ -149,7 +149,8 @@ def sources(ctx: typer.Context, as_json: AsJson = False) -> None:
 @group.command("list")
 def list_sources(ctx: typer.Context, as_json: AsJson = False) -> None:
     """What you follow: health, last error, when it is read next (the same as `attention sources`)."""
-    from attention_filter.cli import documents, tables
+    from attention_filter import documents
+    from attention_filter.cli import tables
 
     with opened(ctx) as filter:
         found, now = filter.store.sources(), filter.clock()

@@ -12,9 +12,9 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from attention_filter.cli.documents import health
 from attention_filter.cli.drawing import clean, one_line, signed
 from attention_filter.digest import age
+from attention_filter.documents import health
 from attention_filter.types import Interest, Rule, Source
 
 if TYPE_CHECKING:

@@ -23,7 +23,8 @@ def tray(
     as_json: AsJson = False,
 ) -> None:
     """What was filtered away, and why; the closest call first."""
-    from attention_filter.cli import documents, pages
+    from attention_filter import documents
+    from attention_filter.cli import pages
 
     if ctx.invoked_subcommand is not None:
         return
@@ -46,7 +47,8 @@ def audit(
     as_json: AsJson = False,
 ) -> None:
     """Random items of the tray, the same all week: should any of them have been shown?"""
-    from attention_filter.cli import documents, pages
+    from attention_filter import documents
+    from attention_filter.cli import pages
 
     with opened(ctx) as filter:
         found, promised = filter.audit(count), filter.promise()
@@ -71,7 +73,8 @@ def should(
     as_json: AsJson = False,
 ) -> None:
     """You looked through this week's audit, and these should have been shown (each counts as a like)."""
-    from attention_filter.cli import documents, pages
+    from attention_filter import documents
+    from attention_filter.cli import pages
 
     with opened(ctx) as filter:
         promised = filter.should_have_shown([] if which == ["none"] else item_ids(which))
@@ -88,7 +91,8 @@ def promise(
     as_json: AsJson = False,
 ) -> None:
     """The share of what you would read that stays out of the tray: show it, or set it."""
-    from attention_filter.cli import documents, pages
+    from attention_filter import documents
+    from attention_filter.cli import pages
 
     with opened(ctx) as filter:
         if share is not None:

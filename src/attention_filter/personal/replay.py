@@ -9,8 +9,10 @@ A reader could only like what was shown. So a history made with the filter favou
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -209,19 +211,35 @@ def lines(
     usual: Scores | None = None,
     held: np.ndarray | None = None,
 ) -> tuple[calibration.Calibration | None, list[float]]:
-    """The same curve, and the line for each of several promises."""
+    """The same curve, and the line for each of several promises.
+
+    The promise is about what is still to be read. So what was acted on counts neither among the ordinary items, where
+    the sample has it, nor as a like that tells how others are spread: reading the best of a small stream, the whole of
+    which is in the sample, would put the rest of it away.
+    """
     history = profile.history
     nowhere = [float("-inf")] * len(keeps)
     if not len(history):
         return None, nowhere
     ordinary = (usual or score(profile, profile.background.sample)).total
     own = held_out(profile) if held is None else held
-    liked, turned_down = (own[chosen & ~history.statement] for chosen in (history.weight > 0, history.weight < 0))
-    curve = calibration.fit(ordinary, liked, turned_down, share)
+    liked, turned_down = ((history.weight * sign > 0) & ~history.statement for sign in (1, -1))
+    curve = calibration.fit(ordinary, own[liked], own[turned_down], share)
     if curve is None:
         return None, nowhere
-    chances = curve.probability(ordinary)
-    return curve, [tray.line(ordinary, chances, liked, keep) for keep in keeps]
+    acted, sampled = _words_of(history.features[~history.statement]), _words_of(profile.background.sample)
+    unread = ~np.isin(sampled, acted)
+    elsewhere = np.ones(len(history), bool)
+    elsewhere[~history.statement] = ~np.isin(acted, sampled)
+    left = ordinary[unread]
+    return curve, [tray.line(left, curve.probability(left), own[liked & elsewhere], keep) for keep in keeps]
+
+
+def _words_of(texts: Features) -> np.ndarray:
+    """Which words each text has, as a number (n,) that is the same for the same text."""
+    words = texts.words
+    rows = (words.indices[start:end].tobytes() for start, end in pairwise(words.indptr.tolist()))
+    return np.array([zlib.crc32(row) for row in rows], np.int64)
 
 
 def _moment(pool: Pool, acts: Acts, said: Said, act: int, rng: np.random.Generator) -> Moment:

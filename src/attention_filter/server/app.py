@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from importlib.resources import files
@@ -13,7 +15,7 @@ from threading import Thread
 from fastapi import FastAPI, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import Response
+from fastapi.responses import JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from prometheus_client import CollectorRegistry
 from starlette.exceptions import HTTPException
@@ -23,6 +25,7 @@ from attention_filter.errors import AttentionError, StoreError, UsageError
 from attention_filter.server import access, accounts, live, oidc, passkeys, watch
 from attention_filter.server.pages import (
     acts,
+    api,
     attention,
     digest,
     feeds,
@@ -47,7 +50,7 @@ from attention_filter.server.worker import WorkerProcess
 from attention_filter.settings import Settings
 from attention_filter.store.store import open_store
 
-WARM = 4.0  # seconds after the start that the model is loaded: the first pages come before it
+QUIET = 2.0  # seconds without a request after which the model is loaded: meanwhile pages would take long
 
 
 def create_app(
@@ -74,11 +77,13 @@ def create_app(
     app.state.live = live.Live(here.store, clock)
     app.state.worker = WorkerProcess(settings) if worker else None
     if worker:
-        here.shelf.renew = lambda store: ask(store, "rank", store.reader, clock())
+        # A page does not wait for its turn to write that it wishes for a new ranking; it will look again.
+        app.state.asking = asking = ThreadPoolExecutor(1)
+        here.shelf.renew = lambda store: asking.submit(ask, store, "rank", store.reader, clock())
     app.state.registry.register(watch.Stored(here.store, clock))
     app.mount("/static", StaticFiles(directory=str(files(__package__) / "static")), name="static")
     read = (welcome, stream, acts, item, search, images, install, tray)
-    know = (interests, attention, you, sources, rules, knowledge, digest, feeds, profile, settings_page)
+    know = (interests, attention, you, sources, rules, knowledge, digest, feeds, api, profile, settings_page)
     for page in (accounts, passkeys, oidc, live, watch, *read, *know):
         app.include_router(page.router)
     app.exception_handler(AttentionError)(_failed)
@@ -90,40 +95,52 @@ def create_app(
 @asynccontextmanager
 async def _alive(app: FastAPI) -> AsyncIterator[None]:
     """While the application runs, so do its worker and the look-out for news."""
+    app.state.asked = time.monotonic()
+    tasks = [asyncio.create_task(app.state.live.run())]
     if app.state.worker is not None:
         app.state.worker.start()
-        asyncio.get_running_loop().call_later(WARM, _warm, app.state.site)
-    looking = asyncio.create_task(app.state.live.run())
+        tasks.append(asyncio.create_task(_warm(app)))
     try:
         yield
     finally:
-        looking.cancel()
+        for task in tasks:
+            task.cancel()
         if app.state.worker is not None:
+            app.state.asking.shutdown(wait=False, cancel_futures=True)
             await run_in_threadpool(app.state.worker.stop)
 
 
-def _warm(here: Site) -> None:
-    """Load the model, so that the first "why" need not; a problem with it is told by whoever needs it."""
+async def _warm(app: FastAPI) -> None:
+    """Load the model when nobody waits, so that the first "why" need not; whoever needs it is told what is wrong."""
+    while (rest := app.state.asked + QUIET - time.monotonic()) > 0:
+        await asyncio.sleep(rest)
 
     def load() -> None:
         with contextlib.suppress(AttentionError):
-            here.encoder()
+            app.state.site.encoder()
 
-    Thread(target=load, daemon=True).start()
+    Thread(target=load, daemon=True).start()  # not of the pool: the server does not wait for it to end
 
 
 async def _failed(request: Request, error: Exception) -> Response:
     status = 404 if isinstance(error, UsageError) else 503 if isinstance(error, StoreError) else 502
-    return render(request, "error.html", status=status, problem=str(error))
+    return _told(request, status, str(error))
 
 
 async def _refused(request: Request, error: HTTPException) -> Response:
     if error.status_code < 400 or "HX-Redirect" in (error.headers or {}):
         return Response(status_code=error.status_code, headers=error.headers)
-    return render(request, "error.html", status=error.status_code, problem=error.detail)
+    return _told(request, error.status_code, error.detail, error.headers)
+
+
+def _told(request: Request, status: int, problem: str, headers: Mapping[str, str] | None = None) -> Response:
+    """What went wrong: a page for people, JSON for programs."""
+    if api.is_for(request.url.path):
+        return JSONResponse({"error": problem}, status, headers)
+    return render(request, "error.html", status=status, problem=problem)
 
 
 async def _unread(request: Request, error: RequestValidationError) -> Response:
     """An address or a form that no page of ours makes; what was typed is not repeated."""
     problem = "This address or form is not complete, so nothing was done. Go back and try again."
-    return render(request, "error.html", status=422, problem=problem, known=True)
+    return _told(request, 422, problem)

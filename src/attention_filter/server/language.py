@@ -5,6 +5,7 @@ English is the language of the source; `locale/zh.po` translates it. A new langu
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,11 +20,15 @@ from babel.messages.pofile import read_po
 from babel.numbers import format_decimal, format_percent
 
 ENGLISH = "en"
+ERROR = "error"  # the context (msgctxt) of messages that are made below the server, with values in them
+LONGEST = 500  # characters of an error that is looked for: what somebody typed may stand in it, however long
+_VALUE = re.compile(r"\{(\w+)\}")
 
 
 @dataclass(frozen=True)
 class Language:
-    """One language of the page. `say` translates a message and fills in its {names}.
+    """One language of the page. `say` translates a message and fills in its {names}; `told` an error, which is made
+    where no language is known.
 
     >>> language("zh").say("Tray"), language("en").say("{n} items", n=3)
     ('筛出箱', '3 items')
@@ -31,6 +36,7 @@ class Language:
 
     code: str  # ISO 639-1
     messages: dict[str, str | tuple[str, ...]]
+    errors: tuple[tuple[re.Pattern[str], str], ...] = ()
 
     def say(self, message: str, **values: Any) -> str:
         found = self.messages.get(message) or message
@@ -42,6 +48,18 @@ class Language:
         forms = self.messages.get(one, (one, many))
         text = forms if isinstance(forms, str) else forms[0] if n == 1 else forms[-1]
         return text.format(n=self.number(n), **values)
+
+    def told(self, problem: str) -> str:
+        """An error of the parts below, found again by its pattern; one without a translation stays as it is.
+
+        >>> language("zh").told("x.example: no such host; check the address")
+        'x.example：没有这个主机；请检查地址'
+        """
+        if problem not in self.messages and len(problem) <= LONGEST:
+            for pattern, text in self.errors:
+                if found := pattern.fullmatch(problem):
+                    return text.format(**{name: self.told(value) for name, value in found.groupdict().items()})
+        return self.say(problem)
 
     def ago(self, then: datetime, now: datetime) -> str:
         """How long ago, in the largest fitting unit: "3 hr", "3小时"."""
@@ -102,12 +120,29 @@ def language(code: str) -> Language:
         return Language(ENGLISH, {})
     with (files(__package__) / "locale" / f"{code}.po").open("rb") as file:
         catalogue: Catalog = read_po(file, locale=code)
-    said = {}
+    said, errors = {}, []
     for message in catalogue:
-        if message.id and message.string:
+        if message.context == ERROR:
+            errors.append((str(message.id), str(message.string)))
+        elif message.id and message.string:
             key = message.id if isinstance(message.id, str) else message.id[0]
             said[key] = message.string if isinstance(message.string, str) else tuple(message.string)
-    return Language(code, said)
+    # What says more comes first: "{host}: refuses us (HTTP {status})" before "{host}: {problem}".
+    errors.sort(key=lambda error: -len(_VALUE.sub("", error[0])))
+    return Language(code, said, tuple((pattern_of(error), text) for error, text in errors))
+
+
+def pattern_of(error: str) -> re.Pattern[str]:
+    """What a message made from "{host}: no such host" looks like; its values are the groups.
+
+    >>> pattern_of("{host}: no such host").fullmatch("x.example: no such host")["host"]
+    'x.example'
+    """
+    parts = _VALUE.split(error)  # text and names by turns
+    names = [f"(?P<{name}>.+?)" for name in parts[1::2]] + [""]
+    return re.compile(
+        "".join(re.escape(t.format()) + name for t, name in zip(parts[::2], names, strict=True)), re.DOTALL
+    )
 
 
 def wanted_by(accept_language: str, have: Sequence[str] | None = None) -> str:

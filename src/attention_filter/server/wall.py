@@ -18,7 +18,8 @@ from attention_filter.errors import UsageError
 from attention_filter.settings import Settings
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-BY_TOKEN = ("/digest/stop/",)  # a mail program sends it (RFC 8058); it says no origin, and its token is all it can do
+# Programs say no origin: one of mail in RFC 8058, or one that uses /api. No cookie opens these, only their token.
+BY_TOKEN = ("/digest/stop/", "/api/")
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 FORWARDED = frozenset({b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-real-ip", b"forwarded"})
 

@@ -77,12 +77,12 @@ class Watch:
                 message["headers"] = [*message["headers"], (b"x-request-id", number.encode())]
             await send(message)
 
-        began = time.perf_counter()
+        scope["app"].state.asked = began = time.monotonic()
         with structlog.contextvars.bound_contextvars(request=number):
             try:
                 await self.app(scope, receive, note)
             finally:
-                self._told(scope, status, time.perf_counter() - began)
+                self._told(scope, status, time.monotonic() - began)
 
     def _told(self, scope: Scope, status: int, seconds: float) -> None:
         # A path that no route knows could be anything, and could be made up without end.

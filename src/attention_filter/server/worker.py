@@ -216,11 +216,12 @@ class WorkerProcess:
         wait = self._restart_after
         while not self._stopping.is_set():
             began = time.monotonic()
-            # Its own session: Ctrl-C at a terminal reaches the server alone, which then ends the child.
+            # Its own process group: Ctrl-C at a terminal reaches the server alone, which then ends the child. But not
+            # a session of its own: Linux weighs sessions alike (sched(7), autogroup), so being nice would not help.
             self._process = subprocess.Popen(  # noqa: S603  our own words
                 [sys.executable, "-P", "-c", START],
                 stdin=subprocess.PIPE,
-                start_new_session=os.name == "posix",
+                process_group=0 if os.name == "posix" else None,
                 env={"OMP_NUM_THREADS": str(max((os.cpu_count() or 1) - 1, 1)), **os.environ},  # a core for the pages
             )
             with contextlib.suppress(OSError):

@@ -92,7 +92,6 @@ class Accounts:
 
     def __init__(self, engine: sa.Engine, path: Path) -> None:
         self._engine = engine
-        self._writing_engine = sqlite.begin_writing(engine)
         self._path = path
 
     @contextmanager
@@ -102,7 +101,7 @@ class Accounts:
 
     @contextmanager
     def _write(self) -> Iterator[sa.Connection]:
-        with sqlite.one_line_errors(self._path), self._writing_engine.begin() as connection:
+        with sqlite.one_line_errors(self._path), sqlite.writing(self._engine) as connection:
             yield connection
 
     # Accounts

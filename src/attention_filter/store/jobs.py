@@ -61,16 +61,16 @@ class Jobs:
     """The jobs of a database. Each method is one short transaction."""
 
     def __init__(self, engine: sa.Engine, path: Path) -> None:
-        self._reading, self._writing, self._path = engine, sqlite.begin_writing(engine), path
+        self._engine, self._path = engine, path
 
     @contextmanager
     def _read(self) -> Iterator[sa.Connection]:
-        with sqlite.one_line_errors(self._path), self._reading.begin() as connection:
+        with sqlite.one_line_errors(self._path), self._engine.begin() as connection:
             yield connection
 
     @contextmanager
     def _write(self) -> Iterator[sa.Connection]:
-        with sqlite.one_line_errors(self._path), self._writing.begin() as connection:
+        with sqlite.one_line_errors(self._path), sqlite.writing(self._engine, synced=False) as connection:
             yield connection
 
     def enqueue(

@@ -1,18 +1,20 @@
 """All that only SQLite knows: opening and locking, its pragmas, its errors in one line, its migrations' lock.
 
-A write transaction begins with BEGIN IMMEDIATE, so two processes queue for the write lock (busy timeout)
-instead of failing half-way. WAL lets readers go on meanwhile. `synchronous=FULL` syncs every commit: an
-acknowledged batch or feedback survives a power cut too, and with one transaction a batch the sync is not what
-takes the time (see benchmarks/ingest.py).
+A write transaction begins with BEGIN IMMEDIATE, so two processes queue for the write lock instead of failing
+half-way. WAL lets readers go on meanwhile. `synchronous=FULL` syncs every commit but those of jobs: an acknowledged
+batch or feedback survives a power cut too, and with one transaction a batch the sync is not what takes the time (see
+benchmarks/ingest.py).
 """
 
 from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 
 import sqlalchemy as sa
 from sqlalchemy import event
@@ -21,6 +23,7 @@ from attention_filter.errors import StoreError
 
 APPLICATION_ID = 0x4154464C  # "ATFL", in the file's header: this database is ours
 BUSY_SECONDS = 30.0
+LOOK = 0.002  # seconds between two looks whether another process still writes
 
 
 def database_path(url: str) -> Path:
@@ -46,7 +49,9 @@ def make_engine(path: Path) -> sa.Engine:
     with one_line_errors(path):
         create_file(path)
     engine = sa.create_engine(
-        sa.URL.create("sqlite+pysqlite", database=str(path)), connect_args={"timeout": BUSY_SECONDS}
+        sa.URL.create("sqlite+pysqlite", database=str(path)),
+        connect_args={"timeout": BUSY_SECONDS},
+        execution_options={"turn": Lock()},  # to write
     )
 
     @event.listens_for(engine, "connect")
@@ -58,14 +63,46 @@ def make_engine(path: Path) -> sa.Engine:
 
     @event.listens_for(engine, "begin")
     def on_begin(connection: sa.Connection) -> None:
-        connection.exec_driver_sql(connection.get_execution_options().get("begin_with", "BEGIN"))
+        level = connection.get_execution_options().get("synchronous")
+        if level is None:
+            connection.exec_driver_sql("BEGIN")
+        else:
+            _begin_writing(connection, level)
 
     return engine
 
 
-def begin_writing(engine: sa.Engine) -> sa.Engine:
-    """The same engine, whose transactions take the write lock when they begin."""
-    return engine.execution_options(begin_with="BEGIN IMMEDIATE")
+@contextmanager
+def writing(engine: sa.Engine, *, synced: bool = True) -> Iterator[sa.Connection]:
+    """A transaction that takes the write lock when it begins.
+
+    Not `synced`, a power cut may undo it (a kill does not), and the lock is free again without waiting for the disk.
+    The threads of one process wait for their turn at a lock of their own, which wakes them when it comes.
+    """
+    writes = engine.execution_options(synchronous="FULL" if synced else "NORMAL")
+    with engine.get_execution_options()["turn"], writes.begin() as connection:
+        yield connection
+
+
+def _begin_writing(connection: sa.Connection, level: str) -> None:
+    """Look for the write lock often: SQLite's own waiting sleeps longer each time, up to 100 ms."""
+    give_up = time.monotonic() + BUSY_SECONDS
+    connection.exec_driver_sql(f"PRAGMA synchronous={level}")
+    connection.exec_driver_sql("PRAGMA busy_timeout=0")
+    try:
+        while True:
+            try:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+                return
+            except sa.exc.OperationalError as error:
+                if (
+                    getattr(error.orig, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_BUSY
+                    or time.monotonic() > give_up
+                ):
+                    raise
+            time.sleep(LOOK)
+    finally:
+        connection.exec_driver_sql(f"PRAGMA busy_timeout={int(1000 * BUSY_SECONDS)}")
 
 
 def create_file(path: Path) -> None:

@@ -51,7 +51,7 @@ def open_store(url: str, reader: str = "me") -> Store:
     try:
         with sqlite.one_line_errors(path):
             sqlite.prepare(engine, path)
-            with sqlite.begin_writing(engine).begin() as connection:
+            with sqlite.writing(engine) as connection:
                 backup.before_upgrade(connection, path)
                 migrate(connection, path)
     except BaseException:
@@ -71,7 +71,6 @@ class Store:
         self.path = path
         self.reader = reader
         self._engine = engine
-        self._writing_engine = sqlite.begin_writing(engine)
         self._held: tuple[sa.Connection, int] | None = None
 
     def for_reader(self, reader: str) -> Store:
@@ -119,7 +118,7 @@ class Store:
 
     @contextmanager
     def _write(self) -> Iterator[tuple[sa.Connection, int]]:
-        with self._errors(), self._writing_engine.begin() as connection:
+        with self._errors(), sqlite.writing(self._engine) as connection:
             yield connection, readers.find_or_add(connection, self.reader)
 
     @contextmanager

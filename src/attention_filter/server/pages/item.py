@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Form, Request
@@ -18,12 +20,16 @@ from attention_filter.server.pages import images
 from attention_filter.server.site import Mine, back, is_fragment, render, site, spoken
 from attention_filter.store.store import Store
 from attention_filter.types import Feedback, Item, Reason, Rule, RuleAction, Sign
-from attention_filter.why import Explanation, adding_up
+from attention_filter.why import Explanation, Word, adding_up
+from attention_filter.words import CJK
+
+_RUN = re.compile(rf"[{CJK}]+")
 
 router = APIRouter()
 SHOWN_CARRIERS = 8
 SHOWN_WORDS = 6
 MORE, LESS = 1.0, -1.0  # what a boost from this page adds to a score, in σ
+ALIKE = 0.4  # of what one piece of a run of Chinese carries, what its neighbour has to, to be of the same word
 STEP = 1.5  # by what an interest's weight is multiplied or divided
 NOT_FROM_HISTORY = ("fresh", "source", "popular", "knowledge", "rules", "exploring", "fallback")
 
@@ -136,9 +142,26 @@ def _sum(rows: list[tuple[str, float, str]], total: float) -> list[tuple[str, fl
     return [(name, shown, value / largest, more) for (name, value, more), shown in zip(rows, rounded, strict=True)]
 
 
+def whole(text: str, words: Sequence[Word]) -> list[Word]:
+    """The words in their order, pieces of a run of Chinese put together where they touch and carry much alike.
+
+    >>> whole("开源软件好", [Word(0, 1, 0.9), Word(1, 2, 1.4), Word(2, 4, 2.0), Word(4, 5, 0.1)])
+    [Word(start=0, end=4, value=4.3), Word(start=4, end=5, value=0.1)]
+    """
+    runs: list[list[Word]] = []
+    for word in words:
+        last = runs[-1][-1] if runs else None
+        touch = last is not None and last.end == word.start and _RUN.fullmatch(text[last.start : word.end])
+        if last is not None and touch and min(last.value / word.value, word.value / last.value) > ALIKE:
+            runs[-1].append(word)
+        else:
+            runs.append([word])
+    return [Word(run[0].start, run[-1].end, sum(word.value for word in run)) for run in runs]
+
+
 def _strongest(one: Explanation) -> list[tuple[str, float]]:
     by_word: dict[str, float] = {}
-    for word in one.words:
+    for word in whole(one.text, [word for word in one.words if word.value]):
         name = one.text[word.start : word.end].casefold()
         by_word[name] = by_word.get(name, 0.0) + word.value
     worded = [(name, value) for name, value in by_word.items() if any(map(str.isalnum, name))]

@@ -22,6 +22,7 @@ from attention_filter.server.access import Visitor, owner
 from attention_filter.server.language import languages
 from attention_filter.server.preferences import keep_preferences, preferences
 from attention_filter.server.site import Me, Mine, render, site
+from attention_filter.store.secrets import API
 
 COMPARED = 10  # items of the list that the sliders are tried on
 
@@ -57,7 +58,8 @@ def differs(mine: Filter, exploration: float, variety: float) -> int:
     return len(then - now)
 
 
-def _page(request: Request, mine: Filter, who: Visitor, status: int = 200, **more: Any) -> HTMLResponse:
+def page(request: Request, mine: Filter, who: Visitor, status: int = 200, **more: Any) -> HTMLResponse:
+    here = site(request)
     return render(
         request,
         "settings.html",
@@ -67,13 +69,14 @@ def _page(request: Request, mine: Filter, who: Visitor, status: int = 200, **mor
         age_limit=mine.store.age_limit(),
         promised=mine.promised(),
         version=__version__,
-        **{"problem": "", "saved": False, "changes": None, **more},
+        tokens=here.store.accounts.secrets(who.reader, API, here.clock()),
+        **{"problem": "", "saved": False, "changes": None, "token": "", **more},
     )
 
 
 @router.get("/settings")
 def settings(request: Request, mine: Mine, who: Me, saved: bool = False) -> HTMLResponse:
-    return _page(request, mine, who, saved=saved)
+    return page(request, mine, who, saved=saved)
 
 
 @router.get("/settings/effect")
@@ -102,7 +105,7 @@ def keep(request: Request, mine: Mine, who: Me, form: Annotated[SettingsForm, Fo
         )
         mine.set_age_limit(number(form.age_limit))
     except AttentionError as error:
-        return _page(request, mine, who, 422, problem=str(error))
+        return page(request, mine, who, 422, problem=str(error))
     keep_preferences(mine.store, wanted)
     return RedirectResponse("/settings?saved=1", 303)
 

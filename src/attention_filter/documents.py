@@ -1,4 +1,4 @@
-"""What --json prints: plain data whose keys stay as they are. Times are ISO 8601 in UTC; null is "none"."""
+"""What --json prints and /api answers: plain data whose keys stay. Times are ISO 8601 in UTC; null is "none"."""
 
 from __future__ import annotations
 
