@@ -13,8 +13,10 @@ from rich.table import Table
 from rich.text import Text
 
 from attention_filter.cli.documents import health
-from attention_filter.cli.drawing import clean, one_line, signed
+from attention_filter.cli.drawing import bar, clean, one_line, signed, skyline
 from attention_filter.digest import age
+from attention_filter.personal.rules import SENTIMENTS
+from attention_filter.tasks.topics import usual
 from attention_filter.types import Interest, Rule, Source
 
 if TYPE_CHECKING:
@@ -22,9 +24,11 @@ if TYPE_CHECKING:
     from attention_filter.concepts import Known
     from attention_filter.exchange import ProfileSummary
     from attention_filter.intake import Fetched
+    from attention_filter.labelling import Choice
     from attention_filter.personal.constraints import Constraint
     from attention_filter.sources.wordnet import Sense
     from attention_filter.store.accounts import Account
+    from attention_filter.trends import Trends
 
 _MARKS = {"ok": ("✓ ok", "green"), "new": ("· new", ""), "muted": ("– muted", "dim"), "trouble": ("! trouble", "red")}
 
@@ -84,6 +88,44 @@ def knowledge(all_of_them: Sequence[Known]) -> Table:
             text.append("\none of several senses of its name; no interest says which", "not bold dim")
         table.add_row(signed(one.care) if one.care else "", text)
     return table
+
+
+def topics(choice: Choice, lately: Trends) -> Group:
+    """One line a topic: how many items of the last 30 days it has, and what it is known by."""
+    count = {line.name: line.total for line in lately.topics}
+    texts = {one.name: one.texts for one in choice.own or usual()}
+    table = plain("items", "topic")
+    table.columns[0].justify = "right"
+    for name in choice.names:
+        known_by = "" if choice.model else one_line("; ".join(texts[name]), 70)
+        table.add_row(str(count.get(name, 0)), Text(one_line(name), "bold").append(f"  {known_by}", "not bold dim"))
+    clear = f"{sum(count.values())} of the {lately.total} items of the last 30 days have a clear topic"
+    return Group(table, Text(f"{clear}; classifier: {clean(choice.model)}" if choice.model else clear))
+
+
+def trends(one: Trends) -> Group:
+    """Feelings a period, then a line a topic with its counts as a row of bars."""
+    said = plain("from", "items", "negative", "neutral", "positive", "", "polarity")
+    for column in (*said.columns[1:5], said.columns[6]):
+        column.justify = "right"
+    most = max(one.items)
+    for number, start in enumerate(one.starts):
+        if one.items[number] or one.days > 1:
+            told = (str(one.feelings[name][number]) for name in SENTIMENTS)
+            mean = one.polarity[number]
+            drawn = Text(bar(one.items[number], most, 12), "green")
+            said.add_row(
+                f"{start:%Y-%m-%d}", str(one.items[number]), *told, drawn, "" if mean is None else signed(mean)
+            )
+    about = plain("topic", "items", f"since {one.starts[0]:%Y-%m-%d}", "polarity")
+    about.columns[1].justify = about.columns[3].justify = "right"
+    for line in one.topics:
+        mean = "" if line.polarity is None else signed(line.polarity)
+        about.add_row(one_line(line.name), str(line.total), Text(skyline(line.counts), "green"), mean)
+    told = sum(sum(counts) for counts in one.feelings.values())
+    clear = sum(line.total for line in one.topics)
+    note = f"Of {one.total} items {told} have a clear feeling, {clear} a clear topic; the polarity is the mean of all."
+    return Group(said, Text(), about, Text(), Text(note, "dim"))
 
 
 def senses(found: Sequence[Sense]) -> Table:

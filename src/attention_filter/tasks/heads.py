@@ -2,9 +2,9 @@
 
     p = softmax(W x + b),  x the unit vector of a text
 
-Learned by logistic regression from some hundred short texts that come with the program (topics.tsv, feelings.tsv, both
-written for it). What was learned for the default model comes along in heads.npz; any other model learns when it is
-first asked. `python -m attention_filter.tasks.heads` writes heads.npz anew after one of the files has changed.
+Learned by logistic regression from some hundred short texts that come with the program (topics.tsv, feelings.tsv and
+reports.tsv, written for it). What was learned for the default model comes along in heads.npz; any other model learns
+when it is first asked. `python -m attention_filter.tasks.heads` writes heads.npz anew when one of the files has changed.
 """
 
 from __future__ import annotations
@@ -93,10 +93,14 @@ def make(encoder: Encoder) -> dict[str, Head]:
 
 
 def feeling_pairs() -> list[tuple[str, str]]:
-    """(feeling, text) of the sentences that come with the program."""
-    from attention_filter.tasks.sentiment import prototypes
+    """(feeling, text) of the sentences that come with the program: opinions, as sentiment knows them, and reports, for
+    most of what a reader follows says plainly what happened."""
+    lines = [line for name in ("feelings.tsv", "reports.tsv") for line in _lines(name)]
+    return [(label, text) for label, text in (line.split("\t") for line in lines)]
 
-    return [(one.labels[0], one.text) for one in prototypes()]
+
+def _lines(name: str) -> list[str]:
+    return files(__package__).joinpath(name).read_text("utf-8").splitlines()[1:]
 
 
 def main() -> None:
