@@ -498,6 +498,8 @@ class Filter:
         done = exchange.import_profile(self.store, text, self.clock())
         self._encode_interests(self.store.interests())
         self._encode(concepts.texts(concepts.load(self.store)))
+        if self.store.tellers():
+            labelling.tell(self.store, self.encoder, silent)
         learned.freeze_scale(self.store, self.clock())
         return done
 

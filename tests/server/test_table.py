@@ -35,6 +35,9 @@ def made():
         claimed=rng.integers(-3, 1, n).astype(np.int32),
         reason=np.zeros(n, np.uint8),
         worth=np.zeros(n, np.float32),
+        topics=rng.integers(0, 3, n).astype(np.uint8),
+        topic_names=np.array(["", "politics", "tea"]),
+        feelings=rng.integers(0, 4, n).astype(np.uint8),
     )
 
 

@@ -22,7 +22,6 @@ from attention_filter.cli.session import (
     waiting,
     write,
 )
-
 from attention_filter.errors import UsageError
 
 if TYPE_CHECKING:

@@ -16,7 +16,6 @@ from attention_filter.cli.documents import health
 from attention_filter.cli.drawing import bar, clean, one_line, signed, skyline
 from attention_filter.digest import age
 from attention_filter.personal.rules import SENTIMENTS
-from attention_filter.tasks.topics import usual
 from attention_filter.types import Interest, Rule, Source
 
 if TYPE_CHECKING:
@@ -91,14 +90,14 @@ def knowledge(all_of_them: Sequence[Known]) -> Table:
 
 
 def topics(choice: Choice, lately: Trends) -> Group:
-    """One line a topic: how many items of the last 30 days it has, and what it is known by."""
+    """One line a topic, and how many items of the last 30 days it has."""
     count = {line.name: line.total for line in lately.topics}
-    texts = {one.name: one.texts for one in choice.own or usual()}
-    table = plain("items", "topic")
+    largest = max(count.values(), default=0)
+    table = plain("items", "", "topic")
     table.columns[0].justify = "right"
     for name in choice.names:
-        known_by = "" if choice.model else one_line("; ".join(texts[name]), 70)
-        table.add_row(str(count.get(name, 0)), Text(one_line(name), "bold").append(f"  {known_by}", "not bold dim"))
+        many = count.get(name, 0)
+        table.add_row(str(many), Text(bar(many, largest, 12), "green"), one_line(name))
     clear = f"{sum(count.values())} of the {lately.total} items of the last 30 days have a clear topic"
     return Group(table, Text(f"{clear}; classifier: {clean(choice.model)}" if choice.model else clear))
 
@@ -111,21 +110,23 @@ def trends(one: Trends) -> Group:
     most = max(one.items)
     for number, start in enumerate(one.starts):
         if one.items[number] or one.days > 1:
-            told = (str(one.feelings[name][number]) for name in SENTIMENTS)
-            mean = one.polarity[number]
+            feelings = (str(one.feelings[name][number]) for name in SENTIMENTS)
+            mean = _mean(one.polarity[number])
             drawn = Text(bar(one.items[number], most, 12), "green")
-            said.add_row(
-                f"{start:%Y-%m-%d}", str(one.items[number]), *told, drawn, "" if mean is None else signed(mean)
-            )
+            said.add_row(f"{start:%Y-%m-%d}", str(one.items[number]), *feelings, drawn, mean)
     about = plain("topic", "items", f"since {one.starts[0]:%Y-%m-%d}", "polarity")
     about.columns[1].justify = about.columns[3].justify = "right"
     for line in one.topics:
-        mean = "" if line.polarity is None else signed(line.polarity)
-        about.add_row(one_line(line.name), str(line.total), Text(skyline(line.counts), "green"), mean)
+        drawn = Text(skyline(line.counts), "green")
+        about.add_row(one_line(line.name), str(line.total), drawn, _mean(line.polarity))
     told = sum(sum(counts) for counts in one.feelings.values())
     clear = sum(line.total for line in one.topics)
     note = f"Of {one.total} items {told} have a clear feeling, {clear} a clear topic; the polarity is the mean of all."
     return Group(said, Text(), about, Text(), Text(note, "dim"))
+
+
+def _mean(polarity: float | None) -> str:
+    return "" if polarity is None else signed(polarity)
 
 
 def senses(found: Sequence[Sense]) -> Table:

@@ -131,7 +131,7 @@ def check(rule: Rule) -> None:
     """UsageError, with what to do, for a rule that is empty, broken, dangerous or could never hold."""
     if all(value is None or value == () for value in _conditions(rule)):
         raise UsageError(
-            "a rule needs a condition: words, a pattern, a source, an author, a language, a topic, a sentiment or an age"
+            "a rule needs a condition: words, a pattern, a source, an author, a language, a topic, a sentiment, an age"
         )
     if any(isinstance(value, str) and not value.strip() for value in (*_conditions(rule), *rule.words)):
         raise UsageError("a condition of the rule is empty; give it a value or leave it out")

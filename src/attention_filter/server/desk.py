@@ -116,7 +116,8 @@ def _sources(desk: Desk, choice: Choice) -> frozenset[int] | None:
 
 
 def facets(desk: Desk, choice: Choice) -> dict[str, list[Option]]:
-    """{source, folder, interest, lang, topic, feeling: its values, the most frequent first}; each counts what the others leave."""
+    """{source, folder, interest, lang, topic, feeling: its values, most frequent first}; each counts what the others
+    leave."""
 
     def counted(name: str, column: Column) -> list[tuple[Any, int]]:
         others = choice.but(**{name: None})

@@ -53,8 +53,9 @@ class Choice:
 def choice_of(asked: Mapping[str, str], lane: str, order: str) -> Choice:
     """The choice that an address makes; what makes no sense in it is left out. `order` is the reader's usual one.
 
-    >>> choice_of({"source": "3", "interest": "x", "order": "time"}, "you", "rank")
-    Choice(lane='you', order='time', show='unread', source=3, folder=None, interest=None, lang=None, topic=None, feeling=None)
+    >>> found = choice_of({"source": "3", "interest": "x", "order": "time"}, "you", "rank")
+    >>> found.order, found.source, found.interest
+    ('time', 3, None)
     """
     number = {name: int(asked[name]) for name in ("source", "interest") if asked.get(name, "").isdecimal()}
     return Choice(

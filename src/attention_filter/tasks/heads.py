@@ -4,7 +4,7 @@
 
 Learned by logistic regression from some hundred short texts that come with the program (topics.tsv, feelings.tsv and
 reports.tsv, written for it). What was learned for the default model comes along in heads.npz; any other model learns
-when it is first asked. `python -m attention_filter.tasks.heads` writes heads.npz anew when one of the files has changed.
+when it is first asked. `python -m attention_filter.tasks.heads` writes heads.npz anew after those files have changed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,7 +108,7 @@ def main() -> None:
     from attention_filter.models.encoder import load_encoder
 
     made = make(load_encoder(precision="float32"))
-    arrays: dict[str, np.ndarray] = {}
+    arrays: dict[str, Any] = {}
     for key, head in made.items():
         arrays |= {f"{key}.labels": np.array(head.labels), f"{key}.weights": head.weights, f"{key}.bias": head.bias}
     np.savez(Path(__file__).with_name(FILE), **arrays)
