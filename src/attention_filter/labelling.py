@@ -33,6 +33,7 @@ AT_ONCE = 2_048  # contents between two commits of labels; a kill loses at most 
 TEXTS_AT_ONCE = 256  # the same for a classifier, which has to read them
 
 Told = dict[str, tuple[str, float]]  # {content hash: (label, value)}
+_heads: dict[tuple[str, int, str], Head] = {}
 _log = logging.getLogger(__name__)
 
 
@@ -93,7 +94,7 @@ def tell(store: Store, encoder: Encoder, progress: Callable[[str, int, int], Non
     except ModelError as error:  # the classifier's folder is gone: what it told before stays
         _log.warning("topics: %s; attention topics says what you use", error)
         changed = [_tell(store, feeling, encoder.id, progress)]
-        topic = _Teller(known.get("topic", ""), lambda _: {})
+        topic = _Teller(known.get("topic", ""), lambda _: {}, AT_ONCE)
     if any(changed) or (topic.name, feeling.name) != (known.get("topic"), known.get("sentiment")):
         store.use_tellers(topic.name, feeling.name)
 
@@ -102,7 +103,7 @@ def tell(store: Store, encoder: Encoder, progress: Callable[[str, int, int], Non
 class _Teller:
     name: str
     tell: Callable[[Sequence[str]], Told]
-    at_once: int = AT_ONCE
+    at_once: int
 
 
 def _tell(store: Store, teller: _Teller, model: str, progress: Callable[[str, int, int], None]) -> bool:
@@ -125,7 +126,7 @@ def _feelings(store: Store, encoder: Encoder) -> _Teller:
         worth = np.array([SENTIMENTS.index(label) - 1 for label in head().labels], np.float32)
         return _told(hashes, head().labels, chances, chances @ worth)
 
-    return _Teller(f"feelings {heads.digest(pairs)} {encoder.id}", tell)
+    return _Teller(f"feelings {heads.digest(pairs)} {encoder.id}", tell, AT_ONCE)
 
 
 def _topics(store: Store, encoder: Encoder) -> _Teller:
@@ -140,7 +141,7 @@ def _topics(store: Store, encoder: Encoder) -> _Teller:
         shown = ["" if label.startswith(topics.REST) else label for label in head().labels]
         return _told(hashes, shown, chances, chances.max(1))
 
-    return _Teller(f"topics {heads.digest(pairs)} {encoder.id}", tell)
+    return _Teller(f"topics {heads.digest(pairs)} {encoder.id}", tell, AT_ONCE)
 
 
 def _classifier(store: Store, folder: Path) -> _Teller:
@@ -162,11 +163,14 @@ def _classifier(store: Store, folder: Path) -> _Teller:
 
 
 def _learned(encoder: Encoder, pairs: Sequence[tuple[str, str]], temperature: float) -> Head:
-    """The head that comes with the program, or else one learned now: half a thousand short texts to encode."""
-    found = heads.shipped(heads.digest(pairs), encoder.id)
-    if found is None:
-        found = heads.learn(encoder.encode([text for _, text in pairs]), [label for label, _ in pairs], temperature)
-    return found
+    """The head that comes with the program, or else one learned now, once in a process: some hundred short texts to
+    encode."""
+    key = encoder.id, encoder.dim, heads.digest(pairs)
+    if key not in _heads:
+        _heads[key] = heads.shipped(heads.digest(pairs), encoder.id) or heads.learn(
+            encoder.encode([text for _, text in pairs]), [label for label, _ in pairs], temperature
+        )
+    return _heads[key]
 
 
 def _told(hashes: Sequence[str], labels: Sequence[str], chances: np.ndarray, values: np.ndarray) -> Told:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -241,9 +241,6 @@ def _more(now: Reading, one: Scored) -> dict[str, np.ndarray]:
     terms = np.stack([one.scores.terms[name] for name in names]) if names else np.zeros((1, len(one.batch)))
     most = terms.argmax(0)
     codes = np.array([TERMS.index(name) for name in names] or [0], np.uint8)
-    ids = one.batch.ids.tolist()
-    told = now.store.told(ids)
-    topics, feelings = zip(*(told.get(id_, ("", "")) for id_ in ids), strict=True)
     chance = now.curve.probability(one.interest) if now.curve else np.full(len(one.batch), np.nan)
     return {
         "chance": chance.astype(np.float32),
@@ -251,9 +248,16 @@ def _more(now: Reading, one: Scored) -> dict[str, np.ndarray]:
         "claimed": keys[interests.claims(now.profile, one.rows)].astype(np.int32),
         "reason": codes[most],
         "worth": terms[most, np.arange(len(one.batch))].astype(np.float32),
-        "topics": np.array(topics, str),
-        "feelings": np.array([FEELINGS.index(feeling) for feeling in feelings], np.uint8),
+        **_told(now.store, one.batch.ids.tolist()),
     }
+
+
+def _told(store: Store, ids: Sequence[int]) -> dict[str, np.ndarray]:
+    """What the items are about, by name, and how they feel."""
+    known = store.told(ids)
+    both = [known.get(id_, ("", "")) for id_ in ids]
+    feelings = np.array([FEELINGS.index(feeling) for _, feeling in both], np.uint8)
+    return {"topics": np.array([topic for topic, _ in both], str), "feelings": feelings}
 
 
 def _coded(topics: np.ndarray) -> dict[str, np.ndarray]:
@@ -281,7 +285,7 @@ def unranked(store: Store, now: datetime) -> Standing:
     n = len(found.ids)
     zero, no = np.zeros(n, np.float32), np.zeros(n, bool)
     head = _head(store.reader, now, "", 0)
-    rest = _none(n) | {"dates": found.dates}
+    rest = _none(n) | {"dates": found.dates} | _told(store, found.ids.tolist())
     return Standing(
         head,
         (),

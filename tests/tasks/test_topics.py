@@ -28,8 +28,9 @@ def test_a_list_is_read_as_it_was_written():
 
 def test_each_topic_has_texts_in_both_languages_and_a_chinese_name():
     for one in topics.usual():
-        chinese = [text for text in one.texts if not text.isascii() and any("\u4e00" <= c for c in text)]
-        assert one.chinese and len(chinese) == 7 and len(one.texts) == 14
+        chinese = [text for text in one.texts if not text.isascii() and any(c >= "\u4e00" for c in text)]
+        assert one.chinese
+        assert (len(chinese), len(one.texts)) == (7, 14)
 
 
 def test_the_rest_of_the_world_competes_with_a_readers_own_topics():
@@ -78,6 +79,11 @@ def test_nothing_comes_along_for_another_model_or_other_texts():
 
 def test_the_default_model_tells_plain_examples_in_both_languages(encoder):
     head = heads.shipped(heads.digest(topics.usual_pairs()), encoder.id)
-    said = ["The striker scored twice in the final", "国家队在决赛中点球获胜", "Parliament votes on the budget", "新款手机搭载更快的芯片"]
+    said = [
+        "The striker scored twice in the final",
+        "国家队在决赛中点球获胜",
+        "Parliament votes on the budget",
+        "新款手机搭载更快的芯片",
+    ]
     found = [head.labels[row] for row in head.probabilities(encoder.encode(said)).argmax(1)]
     assert found == ["sports", "sports", "politics", "technology"]

@@ -68,8 +68,13 @@ def parse(text: str) -> tuple[Topic, ...]:
 
 
 def write(topics: Sequence[Topic]) -> str:
-    """The list that `parse` reads."""
-    return "".join(f"{one.name}: {'; '.join(one.texts)}\n" for one in topics)
+    """The list that `parse` reads; the program's own topics by their names alone.
+
+    >>> write(parse("politics\\nchess: an endgame; blitz"))
+    'politics\\nchess: an endgame; blitz\\n'
+    """
+    known = {one.texts for one in usual()}
+    return "".join(f"{one.name}\n" if one.texts in known else f"{one.name}: {'; '.join(one.texts)}\n" for one in topics)
 
 
 def pairs(topics: Sequence[Topic]) -> list[tuple[str, str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -14,7 +14,7 @@ from attention_filter import labelling, trends
 from attention_filter.app import Filter
 from attention_filter.errors import UsageError
 from attention_filter.server import wording
-from attention_filter.server.site import Mine, render, site
+from attention_filter.server.site import Mine, render, site, spoken
 from attention_filter.server.work import ask
 from attention_filter.tasks import topics
 from attention_filter.trends import Trends
@@ -76,7 +76,8 @@ def _page(request: Request, mine: Filter, shown: Shown, status: int = 200, **mor
     if shown.interest is not None:
         wanted &= np.isin(found.ids, table.ids[table.claimed == -shown.interest])
     made = trends.count(found, starts, step, wanted)
-    text = topics.write(choice.own or topics.usual())
+    tongue = spoken(request, request.state.wishes)
+    text = topics.write([replace(one, name=wording.topic(tongue, one.name)) for one in choice.own or topics.usual()])
     context = {"text": text, "problem": "", **more}
     return render(
         request,
@@ -114,7 +115,7 @@ def drawing(made: Trends) -> dict[str, Any]:
         "column": round(0.8 * wide, 1),
         "columns": columns,
         "most": most,
-        "named": [(number, round(LEFT + wide * (number + 0.5), 1)) for number in named],
+        "named": [(number, round(min(LEFT + wide * (number + 0.5), WIDTH - 24), 1)) for number in named],
         "small": [SMALL, LOW],
         "skylines": [_skyline(line.counts) for line in made.topics],
     }
