@@ -180,7 +180,7 @@ def test_a_question_keeps_its_indent_where_it_wraps(attention, news, monkeypatch
     assert all(line.startswith("     ") for line in lines[about:] if line.strip())
 
 
-def test_topic_and_tone_are_columns_and_filters(attention, fetched):
+def test_topic_and_tone_are_columns_and_filters(attention, news):
     items = attention("read", "--json").json["items"]
     assert {"topic", "sentiment", "polarity"} <= items[0].keys()
     assert all(-1 <= item["polarity"] <= 1 for item in items)
@@ -194,7 +194,7 @@ def test_topic_and_tone_are_columns_and_filters(attention, fetched):
     assert attention("read", "--sentiment", "negative", "--json").code == 0
 
 
-def test_topics_are_listed_replaced_and_brought_back(attention, fetched, tmp_path):
+def test_topics_are_listed_replaced_and_brought_back(attention, news, tmp_path):
     listed = attention("topics", "--json").json
     assert (listed["model"], len(listed["topics"])) == (None, 20)
     assert "politics" in attention("topics").out
@@ -207,7 +207,7 @@ def test_topics_are_listed_replaced_and_brought_back(attention, fetched, tmp_pat
     assert (wrong.code, "nowhere.txt" in wrong.err) == (2, True)
 
 
-def test_trends_add_up(attention, fetched):
+def test_trends_add_up(attention, news):
     found = attention("trends", "--days", "3650", "--json").json
     assert sum(period["items"] for period in found["periods"]) == 10
     for line in found["topics"]:
@@ -216,7 +216,7 @@ def test_trends_add_up(attention, fetched):
     assert attention("trends", "--source", "nowhere").code == 2
 
 
-def test_rules_know_topic_and_tone(attention, fetched):
+def test_rules_know_topic_and_tone(attention, news):
     added = attention("rules", "add", "--block", "--topic", "体育", "--sentiment", "negative")
     assert added.out == "Rule 1: block: topic sports and sentiment negative\n"
     assert attention("rules", "--json").json["rules"][0]["topic"] == "sports"
