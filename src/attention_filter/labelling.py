@@ -148,9 +148,14 @@ def _classifier(store: Store, folder: Path) -> _Teller:
     from attention_filter.models.passages import passage
     from attention_filter.tasks.classify import Classifier
 
-    classifier = Classifier.load(folder)
+    try:
+        files = sorted(file.read_bytes() for file in folder.iterdir() if file.is_file())
+    except OSError as error:
+        raise ModelError(f"{folder}: {error.strerror}") from error
+    load = cache(lambda: Classifier.load(folder))  # a second or two, only when there is something to tell
 
     def tell(hashes: Sequence[str]) -> Told:
+        classifier = load()
         texts = [passage(title, text) for title, text in store.contents_of(hashes)]
         rows = [row for row, text in enumerate(texts) if text.strip()]
         logits = classifier.logits([texts[row] for row in rows])
@@ -158,8 +163,7 @@ def _classifier(store: Store, folder: Path) -> _Teller:
         chances[rows] = classifier.probabilities(logits) * classifier.in_scope(logits)[:, None]
         return _told(hashes, classifier.labels, chances, chances.max(1))
 
-    made = sha256(b"".join(sorted(file.read_bytes() for file in folder.iterdir() if file.is_file()))).hexdigest()[:16]
-    return _Teller(f"classifier {made}", tell, TEXTS_AT_ONCE)
+    return _Teller(f"classifier {sha256(b''.join(files)).hexdigest()[:16]}", tell, TEXTS_AT_ONCE)
 
 
 def _learned(encoder: Encoder, pairs: Sequence[tuple[str, str]], temperature: float) -> Head:

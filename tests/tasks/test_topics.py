@@ -1,8 +1,16 @@
+from datetime import UTC, datetime
+
 import numpy as np
 import pytest
 
+from attention_filter import labelling
+from attention_filter.app import Filter
 from attention_filter.errors import UsageError
+from attention_filter.settings import Settings
+from attention_filter.store.store import open_store
 from attention_filter.tasks import heads, topics
+from attention_filter.tasks.classify import Classifier
+from attention_filter.types import Entry, SourceKind
 
 
 @pytest.mark.parametrize(
@@ -87,3 +95,18 @@ def test_the_default_model_tells_plain_examples_in_both_languages(encoder):
     ]
     found = [head.labels[row] for row in head.probabilities(encoder.encode(said)).argmax(1)]
     assert found == ["sports", "sports", "politics", "technology"]
+
+
+def test_a_readers_own_classifier_tells_the_topics_of_what_came(encoder, request, tmp_path):
+    now = datetime(2026, 11, 22, 12, tzinfo=UTC)
+    Classifier("probe").fit(request.getfixturevalue("topics")).save(tmp_path / "model")
+    store = open_store(f"sqlite:///{tmp_path / 'a.db'}")
+    source = store.add_source("https://e.org/feed", SourceKind.FEED, now=now).id
+    said = ["The new card has not arrived", "今天的汇率是多少？", "Play some jazz for the evening", ""]
+    store.add_entries(source, [Entry(f"g{n}", text) for n, text in enumerate(said)], now)
+    with Filter(store, Settings(db="sqlite://"), lambda: now, lambda: encoder) as mine:
+        mine.understand()
+        mine.choose_topics(labelling.read_choice(tmp_path / "model"))
+        assert mine.topics().names == ("card", "music", "rate")
+        found = {item.entry.title: item.topic for item in store.newest(10)}
+        assert found == dict(zip(said, ["card", "rate", "music", ""], strict=True))

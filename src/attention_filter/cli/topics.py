@@ -58,7 +58,7 @@ def use_topics(
 
 @topics.command("export")
 def export_topics(ctx: typer.Context) -> None:
-    """Print the list of topics with the texts they are known by, to be changed and given to `attention topics use`."""
+    """Print the list of topics, to be changed and given to `attention topics use`; the program's by name alone."""
     from attention_filter.tasks.topics import usual, write
 
     with opened(ctx) as filter:

@@ -73,8 +73,10 @@ def write(topics: Sequence[Topic]) -> str:
     >>> write(parse("politics\\nchess: an endgame; blitz"))
     'politics\\nchess: an endgame; blitz\\n'
     """
-    known = {one.texts for one in usual()}
-    return "".join(f"{one.name}\n" if one.texts in known else f"{one.name}: {'; '.join(one.texts)}\n" for one in topics)
+    known = {(name, one.texts) for one in usual() for name in one.names}
+    return "".join(
+        f"{one.name}\n" if (one.name, one.texts) in known else f"{one.name}: {'; '.join(one.texts)}\n" for one in topics
+    )
 
 
 def pairs(topics: Sequence[Topic]) -> list[tuple[str, str]]:
