@@ -8,6 +8,7 @@ import pytest
 
 RANKED = {
     "id", "title", "url", "source", "date", "published", "updated", "fetched", "lang", "authors", "tags", "image",
+    "topic", "sentiment", "polarity",
     "score", "reasons", "interest", "pinned", "tray", "story", "moved", "held_back", "probability",
 }  # fmt: skip
 WHY = {
