@@ -7,6 +7,7 @@ import pytest
 
 from attention_filter import labelling
 from attention_filter.app import Filter, silent
+from attention_filter.digest import Head, atom_feed, json_feed
 from attention_filter.errors import UsageError
 from attention_filter.labelling import Choice
 from attention_filter.settings import Settings
@@ -167,3 +168,11 @@ def test_a_choice_that_is_neither_list_nor_model_is_refused_by_name(tmp_path):
         labelling.read_choice(tmp_path / "topics.txt")
     with pytest.raises(UsageError, match="nowhere"):
         labelling.read_choice(tmp_path / "nowhere")
+
+
+def test_a_feed_of_the_stream_names_the_topic_as_a_category(mine):
+    labelling.choose(mine.store, Choice(own=topics.parse(OWN)))
+    mine.understand()
+    head = Head("Mine", "https://a.org/f.atom", "https://a.org/", "urn:x:1")
+    assert '<category term="tea" />' in atom_feed(mine.stream(10), head)
+    assert '"tea"' in json_feed(mine.stream(10), head)
