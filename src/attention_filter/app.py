@@ -13,13 +13,28 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from attention_filter import audit, claims, concepts, exchange, learned, listing, quotas, reading, tending, why
+import numpy as np
+
+from attention_filter import (
+    audit,
+    claims,
+    concepts,
+    exchange,
+    labelling,
+    learned,
+    listing,
+    quotas,
+    reading,
+    tending,
+    trends,
+    why,
+)
 from attention_filter.errors import AttentionError, DataError, UsageError
 from attention_filter.personal import graph, rules
 from attention_filter.personal.constraints import Constraint
@@ -30,6 +45,7 @@ from attention_filter.sources.wordnet import Sense, WordNet
 from attention_filter.store.search import Hit
 from attention_filter.store.store import Store, open_store
 from attention_filter.tending import Way
+from attention_filter.trends import Trends
 from attention_filter.types import Feedback, Interest, Item, Ranked, Rule, Sign, Source
 
 if TYPE_CHECKING:
@@ -137,13 +153,14 @@ class Filter:
         return done
 
     def understand(self, *, progress: Progress = silent, limit: int | None = None) -> int:
-        """Encode what is not encoded yet (the `limit` newest of it), and see it among the rest of the stream; returns
-        how many were encoded."""
+        """Encode what is not encoded yet (the `limit` newest of it), tell what it is about and how it feels, and see it
+        among the rest of the stream; returns how many were encoded."""
         from attention_filter import intake  # only what connects pays for the HTTP client
 
         if not self.store.count_items():
             return 0
         encoded = intake.encode(self.store, self.encoder, progress, limit)
+        labelling.tell(self.store, self.encoder, progress)
         self._encode_interests(self.store.interests())
         self._encode(concepts.texts(concepts.load(self.store)))
         progress("Learning what is usual", 0, 1)
@@ -358,6 +375,8 @@ class Filter:
     def add_rule(self, rule: Rule) -> Rule:
         """Add a rule; an empty, dangerous or contradictory one is refused."""
         rules.check(rule)
+        if rule.topic is not None:
+            rule = replace(rule, topic=labelling.find_topic(self.store, rule.topic))
         return self.store.add_rule(rule)
 
     def remove_rule(self, rule_id: int) -> None:
@@ -370,6 +389,33 @@ class Filter:
         now = self.clock()
         lately = self.store.newest(TOUCHABLE, since=now - timedelta(days=days)) if wanted else []
         return rules.touched(wanted, lately, now)
+
+    # Topics
+
+    def topics(self) -> labelling.Choice:
+        """The topics that items are sorted into."""
+        return labelling.chosen(self.store)
+
+    def choose_topics(self, choice: labelling.Choice, *, progress: Progress = silent) -> None:
+        """Have other topics, and sort what is stored into them."""
+        labelling.choose(self.store, choice)
+        if self.store.count_items():
+            labelling.tell(self.store, self.encoder, progress)
+
+    def find_topic(self, name: str) -> str:
+        """The topic of that name, in English or Chinese. UsageError with the names there are."""
+        return labelling.find_topic(self.store, name)
+
+    def trends(self, days: int = 30, *, source: int | None = None, interest: int | None = None) -> Trends:
+        """Topics and feelings of what came in the last `days`, of all, of one source, of what one interest claims."""
+        now = self.clock()
+        starts, step = trends.periods(now, days)
+        found = self.store.labelled(starts[0])
+        wanted = np.ones(len(found.ids), bool) if source is None else found.sources == source
+        if interest is not None:
+            tending.find(self.interests(), interest)
+            wanted &= trends.of_interest(self._reading(), found, interest)
+        return trends.count(found, starts, step, wanted)
 
     # Knowledge
 
@@ -452,6 +498,8 @@ class Filter:
         done = exchange.import_profile(self.store, text, self.clock())
         self._encode_interests(self.store.interests())
         self._encode(concepts.texts(concepts.load(self.store)))
+        if self.store.tellers():
+            labelling.tell(self.store, self.encoder, silent)
         learned.freeze_scale(self.store, self.clock())
         return done
 

@@ -60,7 +60,7 @@ def atom_feed(ranked: Sequence[Ranked], head: Head) -> str:
             _add(element, "link", rel="alternate", href=link)
         for name in entry.authors or (item.source_title,):
             _add(_add(element, "author"), "name", name)
-        for tag in entry.tags:
+        for tag in _tags(item):
             _add(element, "category", term=tag)
         if said := _why(one):
             _add(element, "summary", said)
@@ -82,7 +82,7 @@ def _json_item(one: Ranked) -> dict[str, Any]:
         "image": _web(entry.image),
         "language": entry.lang if entry.lang != "und" else None,
         "summary": _why(one) or None,
-        "tags": list(entry.tags) or None,
+        "tags": _tags(item) or None,
     }
     return {
         "id": item_id(item),
@@ -93,6 +93,12 @@ def _json_item(one: Ranked) -> dict[str, Any]:
         "authors": [{"name": name} for name in entry.authors or (item.source_title,)],
         **{name: value for name, value in optional.items() if value is not None},
     }
+
+
+def _tags(item: Item) -> list[str]:
+    """What the source calls it, and the topic that we do."""
+    known = {tag.casefold() for tag in item.entry.tags}
+    return [*item.entry.tags, *([item.topic] if item.topic and item.topic.casefold() not in known else [])]
 
 
 def item_id(item: Item) -> str:

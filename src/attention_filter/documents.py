@@ -9,6 +9,8 @@ from datetime import datetime
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
+from attention_filter.personal.rules import SENTIMENTS
+from attention_filter.tasks.topics import usual
 from attention_filter.types import Interest, Item, Ranked, Rule, Sign, Source
 
 if TYPE_CHECKING:
@@ -18,18 +20,21 @@ if TYPE_CHECKING:
     from attention_filter.exchange import ProfileSummary
     from attention_filter.insight import Insight
     from attention_filter.intake import Fetched
+    from attention_filter.labelling import Choice
     from attention_filter.listing import Asked
     from attention_filter.personal.constraints import Constraint
     from attention_filter.sources.wordnet import Sense
     from attention_filter.store.accounts import Account
     from attention_filter.store.search import Hit
+    from attention_filter.trends import Trends
     from attention_filter.why import Explanation
 
 Document = dict[str, Any]
 
 
 def item(one: Item) -> Document:
-    """id, title, url, source {id, title}, date, published, updated, fetched, lang, authors, tags, image"""
+    """id, title, url, source {id, title}, date, published, updated, fetched, lang, authors, tags, image, topic (one of
+    yours), sentiment (negative, neutral, positive), polarity (−1 … 1); null where that is not clear or not told yet"""
     entry = one.entry
     return {
         "id": one.id,
@@ -44,6 +49,9 @@ def item(one: Item) -> Document:
         "authors": list(entry.authors),
         "tags": list(entry.tags),
         "image": entry.image,
+        "topic": one.topic or None,
+        "sentiment": one.sentiment or None,
+        "polarity": one.polarity,
     }
 
 
@@ -175,13 +183,45 @@ def interests(all_of_them: Sequence[Interest]) -> Document:
 
 
 def rule(one: Rule) -> Document:
-    """id, action, words, pattern, source, author, lang, older_than_days, newer_than_days, boost, says (in words)"""
+    """id, action, words, pattern, source, author, lang, older_than_days, newer_than_days, boost, topic, sentiment,
+    says (in words)"""
     return asdict(one) | {"action": str(one.action), "words": list(one.words), "says": str(one)}
 
 
 def rules(all_of_them: Sequence[Rule]) -> Document:
     """`rules`: rules [rule]"""
     return {"rules": [rule(one) for one in all_of_them]}
+
+
+def topics(choice: Choice, lately: Trends) -> Document:
+    """`topics`: model (the folder of your classifier, or null), topics [{name, texts it is known by, items of the last
+    30 days}]"""
+    count = {line.name: line.total for line in lately.topics}
+    texts = {one.name: list(one.texts) for one in choice.own or usual()}
+    return {
+        "model": choice.model or None,
+        "topics": [
+            {"name": name, "texts": [] if choice.model else texts[name], "items": count.get(name, 0)}
+            for name in choice.names
+        ],
+    }
+
+
+def trends(one: Trends) -> Document:
+    """`trends`: days (of a period), periods [{start, items, negative, neutral, positive, polarity}], topics [{name,
+    items, polarity, counts (of each period)}], the most frequent first; polarities are means, null without any"""
+    rows = zip(one.starts, one.items, one.polarity, *(one.feelings[name] for name in SENTIMENTS), strict=True)
+    return {
+        "days": one.days,
+        "periods": [
+            {"start": _time(start), "items": n, "polarity": mean, **dict(zip(SENTIMENTS, told, strict=True))}
+            for start, n, mean, *told in rows
+        ],
+        "topics": [
+            {"name": line.name, "items": line.total, "polarity": line.polarity, "counts": list(line.counts)}
+            for line in one.topics
+        ],
+    }
 
 
 def knowledge(all_of_them: Sequence[Known]) -> Document:

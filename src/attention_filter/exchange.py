@@ -9,11 +9,12 @@ from datetime import datetime
 
 from pydantic import BaseModel, ValidationError
 
-from attention_filter import claims, concepts, quotas
+from attention_filter import claims, concepts, labelling, quotas
 from attention_filter.errors import DataError
 from attention_filter.personal import graph, rules
 from attention_filter.reading import Reading
 from attention_filter.store.store import Store
+from attention_filter.tasks import topics
 from attention_filter.types import Rule, RuleAction, Sign
 
 
@@ -71,6 +72,8 @@ class _Rule(BaseModel):
     older_than_days: float | None = None
     newer_than_days: float | None = None
     boost: float = 0.0
+    topic: str | None = None
+    sentiment: str | None = None
 
 
 class _Document(BaseModel):
@@ -80,6 +83,7 @@ class _Document(BaseModel):
     quotas: list[str] = []
     feedback: list[_Act] = []
     knowledge: str = ""  # TOML, see personal.graph
+    topics: str = ""  # the reader's own list, see tasks.topics
 
 
 def summarise(reading: Reading) -> ProfileSummary:
@@ -118,6 +122,7 @@ def export_profile(store: Store) -> str:
             for a in acts
         ],
         knowledge=graph.write(concepts.load(store)),
+        topics=topics.write(labelling.chosen(store).own),
     )
     return document.model_dump_json(indent=2)
 
@@ -132,6 +137,7 @@ class _Plan:
     acts: list[tuple[int, _Act]]  # with the item each is about
     missing: int
     concepts: graph.Graph | None
+    topics: labelling.Choice | None  # None where the reader has a list of their own, or the profile has none
 
     @property
     def adds(self) -> Imported:
@@ -150,6 +156,8 @@ def import_profile(store: Store, text: str, now: datetime) -> Imported:
         store.add_interest(said.text, said.weight, now)
     if plan.concepts is not None:
         concepts.keep(store, plan.concepts)
+    if plan.topics is not None:
+        labelling.choose(store, plan.topics)
     for rule in plan.rules:
         store.add_rule(rule)
     quotas.add(store, plan.quotas)
@@ -166,6 +174,7 @@ def _plan(store: Store, text: str) -> _Plan:
         where = ".".join(str(part) for part in first["loc"])
         raise DataError(f"not an exported profile: {where}{': ' if where else ''}{first['msg']}") from error
     told = graph.parse(document.knowledge, "the profile's knowledge")  # before anything is stored: it may be wrong
+    own = topics.parse(document.topics) if document.topics else ()
     known = {_plain(rule) for rule in store.rules()}
     new = [rule for rule in (Rule(0, **dict(rule)) for rule in document.rules) if _plain(rule) not in known]
     for rule in new:
@@ -186,6 +195,7 @@ def _plan(store: Store, text: str) -> _Plan:
         acts=[(item, act) for item, act in matched if item is not None and (item, act.sign) not in standing],
         missing=sum(item is None for item, _ in matched),
         concepts=graph.merge(concepts.load(store), told) if told else None,
+        topics=labelling.Choice(own=own) if own and labelling.chosen(store) == labelling.Choice() else None,
     )
 
 

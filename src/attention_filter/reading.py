@@ -42,6 +42,8 @@ class Selection:
     source: int | None = None
     since: datetime | None = None
     lang: str | None = None
+    topic: str | None = None
+    sentiment: str | None = None
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,15 @@ class Reading:
         """The items of a selection (default: of the whole stream), a few thousand at a time, in context where kept."""
         w = wanted or Selection()
         return self.store.batches(
-            self.model, source=w.source, since=w.since, lang=w.lang, seen=seen, now=self.now, background=self.stamp
+            self.model,
+            source=w.source,
+            since=w.since,
+            lang=w.lang,
+            topic=w.topic,
+            sentiment=w.sentiment,
+            seen=seen,
+            now=self.now,
+            background=self.stamp,
         )
 
     def batch_of(self, ids: Sequence[int]) -> Batch:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -21,9 +21,10 @@ import numpy as np
 from attention_filter import concepts, learned, listing, quotas, reading
 from attention_filter.listing import Place
 from attention_filter.personal import interests, ranking
+from attention_filter.personal.rules import SENTIMENTS
 from attention_filter.reading import Reading, Scored, Selection
 from attention_filter.settings import Settings
-from attention_filter.store import contexts
+from attention_filter.store import contexts, tellers
 from attention_filter.store.glances import Basis
 from attention_filter.store.schema import moment, seconds
 from attention_filter.store.store import Store
@@ -33,6 +34,8 @@ LISTED = 300  # places that are arranged as a list; below them stands what is le
 NEWEST = 1_000  # items that are shown by their time alone before there is a ranking
 FRESH_FOR = timedelta(minutes=30)  # freshness decays: a standing older than this is made anew when somebody looks
 TERMS = tuple(ranking.LABELS)
+Column = Literal["sources", "langs", "claimed", "topics", "feelings"]
+FEELINGS = ("", *SENTIMENTS)
 DEPENDS_ON = (
     contexts.NAME,
     learned.SCALE,
@@ -40,6 +43,7 @@ DEPENDS_ON = (
     learned.FALLBACK,
     quotas.QUOTAS,
     concepts.STATE,
+    tellers.NAME,
 )
 
 
@@ -78,6 +82,9 @@ class Standing:
     claimed: np.ndarray
     reason: np.ndarray
     worth: np.ndarray
+    topics: np.ndarray
+    topic_names: np.ndarray
+    feelings: np.ndarray
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -108,13 +115,18 @@ class Standing:
         leads = [np.zeros(0, np.int64), *(np.repeat(lead, len(rows)) for rows, lead in stories)]
         return np.concatenate(under), np.concatenate(leads)
 
-    def coded(self, column: Literal["sources", "langs", "claimed"]) -> tuple[list[Any], np.ndarray]:
+    def coded(self, column: Column) -> tuple[list[Any], np.ndarray]:
         """The values that a column has, sorted, and the place of each row's value among them (n,)."""
         return self._codes[column]
 
+    def has(self, column: Column, value: Any) -> np.ndarray:
+        """Which rows have this value in the column, bool (n,)."""
+        values, place = self.coded(column)
+        return np.asarray(place == values.index(value)) if value in values else np.zeros(len(self), bool)
+
     @cached_property
     def _codes(self) -> dict[str, tuple[list[Any], np.ndarray]]:
-        out = {}
+        out = {"topics": (self.topic_names.tolist(), self.topics), "feelings": (list(FEELINGS), self.feelings)}
         for column in ("sources", "langs", "claimed"):
             values, place = np.unique(getattr(self, column), return_inverse=True)
             out[column] = values.tolist(), place.astype(np.int32)
@@ -153,6 +165,8 @@ class View:
     sources: frozenset[int] | None = None  # of a source, or of a folder's sources
     lang: str | None = None
     claimed: int | None = None
+    topic: str | None = None
+    feeling: str | None = None
     since: datetime | None = None
     unread: bool = True
 
@@ -174,6 +188,10 @@ def wanted_in(standing: Standing, view: View) -> np.ndarray:
         wanted &= standing.langs == view.lang
     if view.claimed is not None:
         wanted &= standing.claimed == view.claimed
+    if view.topic is not None:
+        wanted &= standing.has("topics", view.topic)
+    if view.feeling is not None:
+        wanted &= standing.has("feelings", view.feeling)
     if view.since is not None:
         wanted &= standing.dates >= seconds(view.since)
     under, leads = standing.folded
@@ -212,7 +230,7 @@ def make(now: Reading, variety: float, basis: Basis) -> Standing:
         away=~listing.is_shown(now, whole),
         sources=whole.sources.astype(np.int32),
         langs=whole.langs,
-        **more,
+        **more | _coded(more["topics"]),
     )
 
 
@@ -230,7 +248,22 @@ def _more(now: Reading, one: Scored) -> dict[str, np.ndarray]:
         "claimed": keys[interests.claims(now.profile, one.rows)].astype(np.int32),
         "reason": codes[most],
         "worth": terms[most, np.arange(len(one.batch))].astype(np.float32),
+        **_told(now.store, one.batch.ids.tolist()),
     }
+
+
+def _told(store: Store, ids: Sequence[int]) -> dict[str, np.ndarray]:
+    """What the items are about, by name, and how they feel."""
+    known = store.told(ids)
+    both = [known.get(id_, ("", "")) for id_ in ids]
+    feelings = np.array([FEELINGS.index(feeling) for _, feeling in both], np.uint8)
+    return {"topics": np.array([topic for topic, _ in both], str), "feelings": feelings}
+
+
+def _coded(topics: np.ndarray) -> dict[str, np.ndarray]:
+    """Topics by name (n,) as a place in a list of names, whose first is ""."""
+    names, place = np.unique(np.append(topics, ""), return_inverse=True)
+    return {"topics": place[:-1].astype(np.uint8), "topic_names": names}
 
 
 def _none(n: int) -> dict[str, np.ndarray]:
@@ -241,6 +274,8 @@ def _none(n: int) -> dict[str, np.ndarray]:
         "claimed": np.zeros(n, np.int32),
         "reason": np.zeros(n, np.uint8),
         "worth": np.zeros(n, np.float32),
+        "topics": np.zeros(n, str),
+        "feelings": np.zeros(n, np.uint8),
     }
 
 
@@ -250,7 +285,7 @@ def unranked(store: Store, now: datetime) -> Standing:
     n = len(found.ids)
     zero, no = np.zeros(n, np.float32), np.zeros(n, bool)
     head = _head(store.reader, now, "", 0)
-    rest = _none(n) | {"dates": found.dates}
+    rest = _none(n) | {"dates": found.dates} | _told(store, found.ids.tolist())
     return Standing(
         head,
         (),
@@ -262,7 +297,7 @@ def unranked(store: Store, now: datetime) -> Standing:
         away=no,
         sources=found.sources,
         langs=found.langs,
-        **rest,
+        **rest | _coded(rest["topics"]),
     )
 
 

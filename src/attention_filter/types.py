@@ -52,13 +52,20 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A stored entry. `source` is the source's id, `fetched` when we first saw it, in UTC."""
+    """A stored entry. `source` is the source's id, `fetched` when we first saw it, in UTC.
+
+    `topic` is one of the reader's topics, `sentiment` negative, neutral or positive, `polarity` lies in [−1, 1]; empty
+    and None say that it was not told yet, an empty label also that it is not clear.
+    """
 
     id: int
     source: int
     source_title: str
     entry: Entry
     fetched: datetime
+    topic: str = ""
+    sentiment: str = ""
+    polarity: float | None = None
 
     @property
     def date(self) -> datetime:
@@ -116,6 +123,9 @@ class RuleAction(StrEnum):
     BOOST = "boost"
 
 
+RULED_BY_NAME = ("source", "author", "lang", "topic", "sentiment")
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """A reader's own rule: when every condition holds, `action` is taken.
@@ -134,11 +144,13 @@ class Rule:
     older_than_days: float | None = None
     newer_than_days: float | None = None
     boost: float = 0.0
+    topic: str | None = None
+    sentiment: str | None = None
 
     def __str__(self) -> str:
         parts = [f"words {', '.join(self.words)}"] if self.words else []
         parts += [f"pattern /{self.pattern}/"] if self.pattern else []
-        parts += [f"{name} {value}" for name in ("source", "author", "lang") if (value := getattr(self, name))]
+        parts += [f"{name} {value}" for name in RULED_BY_NAME if (value := getattr(self, name))]
         parts += [f"older than {self.older_than_days:g} days"] if self.older_than_days is not None else []
         parts += [f"newer than {self.newer_than_days:g} days"] if self.newer_than_days is not None else []
         amount = f" {self.boost:+g}" if self.action is RuleAction.BOOST else ""

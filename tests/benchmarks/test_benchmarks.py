@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from attention_filter import evaluation
+from attention_filter.tasks import heads
 from attention_filter.words import term_id, words
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
@@ -231,6 +232,18 @@ def test_read_times_the_command(load, tmp_path):
     seconds, megabytes = module.run(url)
     assert seconds > 0
     assert megabytes > 10
+
+
+def test_labels_are_measured_on_titles_and_opinions(load, run, monkeypatch):
+    module = load("labels")
+    rows = {"mind": [("cats purr", "cats"), ("stocks fall", "stocks")] * 9, "sst2": [("lovely", "positive")] * 9}
+    learned = heads.learn(HashedWords().encode([text for text, _ in rows["mind"]]), ["cats", "stocks"] * 9, 0.1)
+    felt = heads.Head(("negative", "positive"), np.zeros((2, 24), np.float32), np.array([0, 9], np.float32))
+    monkeypatch.setattr(module, "read", lambda *_: rows)
+    monkeypatch.setattr(module, "head_of", lambda _, pairs: felt if pairs[0][0] == "positive" else learned)
+    text, found = run(module, "--data", "nowhere")
+    assert [(row["set"], row["accuracy"], row["shown"]) for row in found["rows"]] == [("mind", 1, 1), ("sst2", 1, 1)]
+    assert "| sst2 | 9 | 100.0% | 100.0% | 100.0% |" in text
 
 
 def test_tasks_are_measured_beside_their_peers(load, run, tmp_path):

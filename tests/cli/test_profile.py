@@ -25,7 +25,7 @@ def test_rules_are_added_listed_and_removed_and_a_pin_comes_first(attention, new
     ]
     assert set(document["rules"][0]) == {
         "id", "action", "words", "pattern", "source", "author", "lang", "older_than_days", "newer_than_days",
-        "boost", "says",
+        "boost", "topic", "sentiment", "says",
     }  # fmt: skip
     first = attention("read", "--json").json["items"][0]
     assert (first["title"], first["pinned"]) == ("Leek pie for Sunday", True)

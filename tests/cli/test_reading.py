@@ -8,6 +8,7 @@ import pytest
 
 RANKED = {
     "id", "title", "url", "source", "date", "published", "updated", "fetched", "lang", "authors", "tags", "image",
+    "topic", "sentiment", "polarity",
     "score", "reasons", "interest", "pinned", "tray", "story", "moved", "held_back", "probability",
 }  # fmt: skip
 WHY = {
@@ -178,3 +179,46 @@ def test_a_question_keeps_its_indent_where_it_wraps(attention, news, monkeypatch
     lines = attention("ask", "--list", "-n", "1").out.splitlines()
     about = next(number for number, line in enumerate(lines) if "1 of 1" in line)
     assert all(line.startswith("     ") for line in lines[about:] if line.strip())
+
+
+def test_topic_and_tone_are_columns_and_filters(attention, news):
+    items = attention("read", "--json").json["items"]
+    assert {"topic", "sentiment", "polarity"} <= items[0].keys()
+    assert all(-1 <= item["polarity"] <= 1 for item in items)
+    topics = {item["topic"] for item in items} - {None}
+    for topic in topics:
+        found = attention("read", "--topic", topic.upper(), "--json").json["items"]
+        assert {item["topic"] for item in found} == {topic}
+    assert attention("read", "--topic", "体育").code == 0
+    assert "no such topic" in attention("read", "--topic", "nonsense").err
+    assert "negative, neutral, positive" in attention("read", "--sentiment", "sad").err
+    assert attention("read", "--sentiment", "negative", "--json").code == 0
+
+
+def test_topics_are_listed_replaced_and_brought_back(attention, news, tmp_path):
+    listed = attention("topics", "--json").json
+    assert (listed["model"], len(listed["topics"])) == (None, 20)
+    assert "politics" in attention("topics").out
+    (tmp_path / "mine.txt").write_text("batteries: batteries for the power grid; lithium\npolitics\n", "utf-8")
+    assert "2 topics: batteries, politics" in attention("topics", "use", str(tmp_path / "mine.txt")).out
+    assert attention("topics", "export").out == "batteries: batteries for the power grid; lithium\npolitics\n"
+    assert {item["topic"] for item in attention("read", "--json").json["items"]} <= {None, "batteries", "politics"}
+    assert "20 topics" in attention("topics", "use", "usual").out
+    wrong = attention("topics", "use", str(tmp_path / "nowhere.txt"))
+    assert (wrong.code, "nowhere.txt" in wrong.err) == (2, True)
+
+
+def test_trends_add_up(attention, news):
+    found = attention("trends", "--days", "3650", "--json").json
+    assert sum(period["items"] for period in found["periods"]) == 10
+    for line in found["topics"]:
+        assert sum(line["counts"]) == line["items"]
+    assert "polarity" in attention("trends", "--days", "3650").out
+    assert attention("trends", "--source", "nowhere").code == 2
+
+
+def test_rules_know_topic_and_tone(attention, news):
+    added = attention("rules", "add", "--block", "--topic", "体育", "--sentiment", "negative")
+    assert added.out == "Rule 1: block: topic sports and sentiment negative\n"
+    assert attention("rules", "--json").json["rules"][0]["topic"] == "sports"
+    assert "no such topic" in attention("rules", "add", "--block", "--topic", "nonsense").err

@@ -94,6 +94,8 @@ OWN = {
     "GET /interests/attention.json": Try(query={"of": "acts"}, status=(200,)),
     "GET /you": Try(status=(200,)),
     "POST /you": Try(status=(303,)),
+    "GET /trends": Try(query={"source": "{source}", "interest": "{interest}"}, status=(200,)),
+    "POST /trends/topics": Try(form={"text": "bees: a hive; honey\npolitics"}, status=(303,)),
     "GET /ask": Try(status=(200,)),
     "GET /ask/changed": Try(status=(200,)),
     "POST /ask/undo": Try(status=(303,)),

@@ -35,15 +35,26 @@ def made():
         claimed=rng.integers(-3, 1, n).astype(np.int32),
         reason=np.zeros(n, np.uint8),
         worth=np.zeros(n, np.float32),
+        topics=rng.integers(0, 3, n).astype(np.uint8),
+        topic_names=np.array(["", "politics", "tea"]),
+        feelings=rng.integers(0, 4, n).astype(np.uint8),
     )
 
 
 VIEWS = [
-    View(lane, order, sources, lang, claimed, unread=unread)
-    for lane, order, sources, lang, claimed, unread in product(
-        ("for you", "rest"), ("rank", "time"), (None, frozenset({1, 3})), (None, "zh"), (None, -2), (True, False)
+    View(lane, order, sources, lang, claimed, topic, feeling, unread=unread)
+    for lane, order, sources, lang, claimed, unread, (topic, feeling) in product(
+        ("for you", "rest"), ("rank", "time"), (None, frozenset({1, 3})), (None, "zh"), (None, -2), (True, False),
+        ((None, None), ("tea", None), ("politics", "negative")),
     )
-]
+]  # fmt: skip
+
+
+def column_of(made, name):
+    """The values of a column (n,)."""
+    if name == "topics":
+        return made.topic_names[made.topics]
+    return np.array(standing.FEELINGS)[made.feelings] if name == "feelings" else getattr(made, name)
 
 
 def test_what_is_kept_is_what_going_through_all_rows_gives(made):
@@ -55,9 +66,9 @@ def test_what_is_kept_is_what_going_through_all_rows_gives(made):
         rows = [row for row in order[wanted].tolist() if not made.blocked[row]]
         assert table.ids(view).tolist() == made.ids[rows].tolist()
         assert table.count(view) == len(rows)
-        for column in ("sources", "langs", "claimed"):
+        for column in ("sources", "langs", "claimed", "topics", "feelings"):
             counted = table.counts(view, column)
-            assert dict(counted) == Counter(getattr(made, column)[rows].tolist())
+            assert dict(counted) == Counter(column_of(made, column)[rows].tolist())
             assert [many for _, many in counted] == sorted((many for _, many in counted), reverse=True)
 
 

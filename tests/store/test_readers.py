@@ -1,11 +1,13 @@
 import inspect
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
+import sqlalchemy as sa
 
 from attention_filter.errors import UsageError
+from attention_filter.store import schema
 from attention_filter.store.contexts import Kept
 from attention_filter.store.store import Store
 from attention_filter.types import Entry, Rule, RuleAction, Sign, SourceKind
@@ -18,6 +20,8 @@ def fill(store: Store, now: datetime) -> dict[str, int]:
     store.put_vectors("m", [store.missing_vectors("m")[0][0]], np.ones((1, 4)))
     act = store.add_feedback(item, Sign.LIKE, now).id
     store.put_state("profile", store.reader.encode())
+    store.put_labels(f"topics of {store.reader}", {store.missing_labels("new", "m")[0]: ("tea", 0.9)})
+    store.use_tellers(f"topics of {store.reader}", "feelings")
     store.keep_background(Kept(f"of {store.reader}", "m", store.marks(now), b"background"))
     store.set_age_limit(9)
     interest = store.add_interest(f"of {store.reader}", 1.0, now).id
@@ -38,6 +42,8 @@ def everything(store: Store) -> dict[str, object]:
         "found": [hit.item for hit in store.search("secret")],
         "missing": store.missing_vectors("other model"),
         "background": (kept := store.background()) and kept.stamp,
+        "no label": store.missing_labels(f"of {store.reader}", "m"),
+        "labelled": store.labelled(datetime(1970, 1, 2, tzinfo=UTC)).ids.tolist(),
         "no context": store.missing_contexts(f"of {store.reader}"),
     }
 
@@ -87,6 +93,11 @@ SEES_NOTHING: dict[str, Callable[[Store, datetime], object]] = {
     "shared_backgrounds": lambda s, now: s.shared_backgrounds("m"),
     "marks": lambda s, now: s.marks(now).tolist(),
     "missing_contexts": lambda s, now: s.missing_contexts("of owner"),
+    "missing_labels": lambda s, now: s.missing_labels("nobody", "m"),
+    "contents_of": lambda s, now: [one for one in s.contents_of(_hashes(s)) if any(one)],
+    "told": lambda s, now: s.told(range(100)),
+    "tellers": lambda s, now: s.tellers(),
+    "labelled": lambda s, now: len(s.labelled(datetime(1970, 1, 2, tzinfo=UTC)).ids),
     "glances": lambda s, now: s.glances(range(100)),
     "outline": lambda s, now: len(s.outline(9).ids),
     "newer": lambda s, now: s.newer(0),
@@ -96,6 +107,12 @@ SEES_NOTHING: dict[str, Callable[[Store, datetime], object]] = {
     "snapshot": lambda s, now: _in_a_snapshot(s),
     "basis": lambda s, now: s.basis(["profile"]).act or s.basis(["profile"]).kept != s.basis([]).kept,
 }
+
+
+def _hashes(store: Store) -> list[str]:
+    """Those of all contents that there are."""
+    with store._engine.connect() as connection:
+        return list(connection.scalars(sa.select(schema.items.c.content_hash)))
 
 
 def _in_a_snapshot(store: Store) -> object:
@@ -108,6 +125,7 @@ OWN_OR_SHARED = {
     "delete_reader",
     "put_vectors", "text_vectors", "put_text_vectors", "put_contexts",  # keyed by content, which one must have to ask
     "keep_background",
+    "vectors_of", "put_labels", "use_tellers",  # keyed by content, or one's own
     "readers", "backup", "check", "close", "for_reader",  # the whole database
     "due_everywhere", "followers", "states_of", "newest_item", "total_items", "last_fetch",  # for the server itself
 }  # fmt: skip

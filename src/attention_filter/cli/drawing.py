@@ -10,6 +10,7 @@ from rich.text import Text
 
 EIGHTHS = " ▏▎▍▌▋▊▉█"
 BELOW_ZERO = "░"
+LEVELS = "·▁▂▃▄▅▆▇█"
 # Controls and what turns the direction of writing; a source's text must not steer the terminal.
 _STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 # Black on these is readable on dark and light terminals alike; the stronger the share, the deeper the colour.
@@ -62,6 +63,16 @@ def bar(value: float, largest: float, width: int = 8) -> str:
         eighths = max(round(length * 8), 1)
         drawn = "█" * (eighths // 8) + EIGHTHS[eighths % 8].strip()
     return drawn.ljust(width)
+
+
+def skyline(counts: Sequence[int]) -> str:
+    """A letter a number, as high as the number is against the largest.
+
+    >>> skyline([0, 1, 4, 8])
+    '·▁▄█'
+    """
+    largest = max(counts, default=0)
+    return "".join(LEVELS[max(round(8 * one / largest), 1)] if one else LEVELS[0] for one in counts)
 
 
 def highlighted(text: str, words: Sequence[tuple[int, int, float]], colour: bool) -> Text:

@@ -101,7 +101,7 @@ def _below(one: Ranked, now: datetime, language: str) -> list[str]:
     parts += [f"+{len(one.story)} in this story"] if one.story else []
     parts += ["pinned by your rule"] if one.pinned else []
     parts += [one_line(one.moved)] if one.moved else []
-    parts += [f"“{one_line(one.interest, 36)}”"] if one.interest else []
+    parts += [f"“{one_line(one.interest, 30)}”"] if one.interest else []
     if one.tray:
         parts.append(one_line(str(one.tray)))
     elif (reason := one.main_reason) and reason.term != "fallback":  # which the list says once, below
@@ -113,8 +113,10 @@ def _below(one: Ranked, now: datetime, language: str) -> list[str]:
 
 
 def origin(item: Item, now: datetime, language: str = "") -> list[str]:
-    """Source, age and, when it is not the reader's, language."""
-    parts = [one_line(item.source_title, 28), age(item.date, now)]
+    """Source, age, what it is about and how it feels where that is clear, and its language when not the reader's."""
+    parts = [one_line(item.source_title, 24), age(item.date, now)]
+    parts += [one_line(item.topic, 24)] if item.topic else []
+    parts += [item.sentiment] if item.sentiment in ("negative", "positive") else []
     return [*parts, item.entry.lang] if item.entry.lang not in ("und", language) else parts
 
 
@@ -124,6 +126,8 @@ def whole_item(item: Item, act: Sign | None, now: datetime) -> Group:
     lines = [" · ".join([*origin(item, now, "und"), f"{item.date.astimezone():%Y-%m-%d %H:%M}"])]
     lines += [f"by {one_line(', '.join(entry.authors))}"] if entry.authors else []
     lines += [f"tags: {one_line(', '.join(entry.tags))}"] if entry.tags else []
+    if item.polarity is not None:
+        lines.append(f"feels {item.sentiment or 'neither clearly good nor bad'} (polarity {signed(item.polarity)})")
     lines += [clean(entry.url)] if entry.url else []
     lines += [f"you: {act}"] if act else []
     title = Text.assemble((f"{item.id} ", "cyan"), (one_line(entry.title) or "(no title)", "bold"))

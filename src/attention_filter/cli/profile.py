@@ -126,6 +126,8 @@ def add_rule(
     lang: Annotated[str | None, typer.Option("--lang", help="Is in this language: en, zh, …")] = None,
     older: Annotated[float | None, typer.Option("--older-than", metavar="DAYS", help="Is older than this.")] = None,
     newer: Annotated[float | None, typer.Option("--newer-than", metavar="DAYS", help="Is newer than this.")] = None,
+    topic: Annotated[str | None, typer.Option("--topic", help="Is about this: see attention topics.")] = None,
+    sentiment: Annotated[str | None, typer.Option("--sentiment", help="Is negative, neutral or positive.")] = None,
 ) -> None:
     """Add a rule: one of --pin, --block, --boost N, and conditions that must all hold."""
     from attention_filter.types import Rule, RuleAction
@@ -133,7 +135,9 @@ def add_rule(
     if pin + block + (boost is not None) != 1:
         raise UsageError("a rule does one thing; give one of --pin, --block and --boost N")
     action = RuleAction.PIN if pin else RuleAction.BLOCK if block else RuleAction.BOOST
-    wanted = Rule(0, action, tuple(word or ()), pattern, source, author, lang, older, newer, boost or 0.0)
+    wanted = Rule(
+        0, action, tuple(word or ()), pattern, source, author, lang, older, newer, boost or 0.0, topic, sentiment
+    )
     with opened(ctx) as filter:
         added = filter.add_rule(wanted)
         screen().print(f"Rule {added.id}: {added}")

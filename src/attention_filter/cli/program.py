@@ -25,6 +25,7 @@ from attention_filter.cli import (
     serve,
     sources,
     tasks,
+    topics,
     train,
     tray,
 )
@@ -91,6 +92,7 @@ app.command("why", rich_help_panel=reading.PANEL)(reading.why)
 app.command("serve", rich_help_panel=reading.PANEL)(serve.serve)
 app.add_typer(tray.group, name="tray", rich_help_panel=reading.PANEL)
 app.command("search", rich_help_panel=reading.PANEL)(reading.search)
+app.command("trends", rich_help_panel=reading.PANEL)(topics.trends)
 app.command("digest", rich_help_panel=reading.PANEL)(reading.digest)
 app.command("add", rich_help_panel=sources.PANEL)(sources.add)
 app.command("import", rich_help_panel=sources.PANEL)(sources.import_opml)
@@ -104,6 +106,7 @@ app.command("ask", rich_help_panel=feedback.PANEL)(feedback.ask)
 app.command("undo", rich_help_panel=feedback.PANEL)(feedback.undo)
 app.add_typer(profile.interests, name="interests", rich_help_panel=profile.PANEL)
 app.add_typer(profile.rules, name="rules", rich_help_panel=profile.PANEL)
+app.add_typer(topics.topics, name="topics", rich_help_panel=profile.PANEL)
 app.add_typer(knowledge.group, name="knowledge", rich_help_panel=knowledge.PANEL)
 app.add_typer(quotas.group, name="quotas", rich_help_panel=profile.PANEL)
 app.add_typer(profile.profile, name="profile", rich_help_panel=profile.PANEL)

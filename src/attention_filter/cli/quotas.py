@@ -51,7 +51,7 @@ def add_quota(
 
       source:Post never with source:Mail     word:bitcoin never next to word:bitcoin
 
-    What can be named: source, folder, interest, lang, tag, author, word.
+    What can be named: source, folder, interest, lang, topic, sentiment, tag, author, word.
     """
     with opened(ctx) as filter:
         for sentence in sentences:

@@ -22,6 +22,7 @@ from attention_filter.cli.session import (
     waiting,
     write,
 )
+from attention_filter.errors import UsageError
 
 if TYPE_CHECKING:
     from attention_filter.app import Filter
@@ -31,6 +32,8 @@ PANEL = "Read"
 From = Annotated[str | None, typer.Option("--source", "-s", help="Only this source: its id or a part of its title.")]
 Since = Annotated[str | None, typer.Option("--since", help="Only items since then: 12h, 2d, yesterday, 2026-11-20.")]
 Lang = Annotated[str | None, typer.Option("--lang", help="Only this language: en, zh, …")]
+Topic = Annotated[str | None, typer.Option("--topic", help="Only about this: see attention topics.")]
+Feels = Annotated[str | None, typer.Option("--sentiment", help="Only negative, neutral or positive ones.")]
 Explore = Annotated[
     float | None, typer.Option("--explore", min=0, max=1, help="0: only the best; 1: as bold as it is unsure of you.")
 ]
@@ -46,6 +49,8 @@ def read(
     source: From = None,
     since: Since = None,
     lang: Lang = None,
+    topic: Topic = None,
+    sentiment: Feels = None,
     explore: Explore = None,
     variety: Variety = None,
     as_json: AsJson = False,
@@ -58,7 +63,7 @@ def read(
     from attention_filter.cli import pages
 
     with opened(ctx) as filter:
-        wanted = selection(filter, source, since, lang)
+        wanted = selection(filter, source, since, lang, topic, sentiment)
         items = filter.stream(limit, wanted, explore, variety)
         if as_json:
             print_json(documents.stream(items))
@@ -68,18 +73,30 @@ def read(
                 screen().print(simple)
             hint(f"attention why {items[0].item.id} explains a place · like, dislike, save, hide ID teach the filter")
         else:
-            screen().print(_nothing(filter, any((source, since, lang))))
+            screen().print(_nothing(filter, any((source, since, lang, topic, sentiment))))
 
 
-def selection(filter: Filter, source: str | None, since: str | None, lang: str | None) -> Selection:
+def selection(
+    filter: Filter,
+    source: str | None,
+    since: str | None,
+    lang: str | None,
+    topic: str | None = None,
+    sentiment: str | None = None,
+) -> Selection:
     """The options as a selection; UsageError for one that makes no sense."""
     from attention_filter.cli import moments
+    from attention_filter.personal.rules import SENTIMENTS
     from attention_filter.reading import Selection
 
+    if sentiment is not None and sentiment.lower() not in SENTIMENTS:
+        raise UsageError(f"--sentiment {sentiment}: give one of {', '.join(SENTIMENTS)}")
     return Selection(
         source=find_source(filter.store.sources(), source).id if source else None,
         since=moments.since(since, filter.clock().astimezone()) if since else None,
         lang=lang.lower() if lang else None,
+        topic=filter.find_topic(topic) if topic else None,
+        sentiment=sentiment.lower() if sentiment else None,
     )
 
 
@@ -178,6 +195,8 @@ def digest(
     source: From = None,
     since: Since = None,
     lang: Lang = None,
+    topic: Topic = None,
+    sentiment: Feels = None,
     as_json: AsJson = False,
 ) -> None:
     """The stream to read or send: plain text, or one HTML page."""
@@ -186,7 +205,7 @@ def digest(
     from attention_filter.cli.drawing import clean
 
     with opened(ctx) as filter:
-        found, now = filter.stream(limit, selection(filter, source, since, lang)), filter.clock()
+        found, now = filter.stream(limit, selection(filter, source, since, lang, topic, sentiment)), filter.clock()
     # A letter keeps to the quotas; in the stream, what they hold back follows at the end.
     items = [one for one in found if not one.held_back]
     if len(items) < len(found):

@@ -12,9 +12,10 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from attention_filter.cli.drawing import clean, one_line, signed
+from attention_filter.cli.drawing import bar, clean, one_line, signed, skyline
 from attention_filter.digest import age
 from attention_filter.documents import health
+from attention_filter.personal.rules import SENTIMENTS
 from attention_filter.types import Interest, Rule, Source
 
 if TYPE_CHECKING:
@@ -22,9 +23,11 @@ if TYPE_CHECKING:
     from attention_filter.concepts import Known
     from attention_filter.exchange import ProfileSummary
     from attention_filter.intake import Fetched
+    from attention_filter.labelling import Choice
     from attention_filter.personal.constraints import Constraint
     from attention_filter.sources.wordnet import Sense
     from attention_filter.store.accounts import Account
+    from attention_filter.trends import Trends
 
 _MARKS = {"ok": ("✓ ok", "green"), "new": ("· new", ""), "muted": ("– muted", "dim"), "trouble": ("! trouble", "red")}
 
@@ -84,6 +87,46 @@ def knowledge(all_of_them: Sequence[Known]) -> Table:
             text.append("\none of several senses of its name; no interest says which", "not bold dim")
         table.add_row(signed(one.care) if one.care else "", text)
     return table
+
+
+def topics(choice: Choice, lately: Trends) -> Group:
+    """One line a topic, and how many items of the last 30 days it has."""
+    count = {line.name: line.total for line in lately.topics}
+    largest = max(count.values(), default=0)
+    table = plain("items", "", "topic")
+    table.columns[0].justify = "right"
+    for name in choice.names:
+        many = count.get(name, 0)
+        table.add_row(str(many), Text(bar(many, largest, 12), "green"), one_line(name))
+    clear = f"{sum(count.values())} of the {lately.total} items of the last 30 days have a clear topic"
+    return Group(table, Text(f"{clear}; classifier: {clean(choice.model)}" if choice.model else clear))
+
+
+def trends(one: Trends) -> Group:
+    """Feelings a period, then a line a topic with its counts as a row of bars."""
+    said = plain("from", "items", "negative", "neutral", "positive", "", "polarity")
+    for column in (*said.columns[1:5], said.columns[6]):
+        column.justify = "right"
+    most = max(one.items)
+    for number, start in enumerate(one.starts):
+        if one.items[number] or one.days > 1:
+            feelings = (str(one.feelings[name][number]) for name in SENTIMENTS)
+            mean = _mean(one.polarity[number])
+            drawn = Text(bar(one.items[number], most, 12), "green")
+            said.add_row(f"{start:%Y-%m-%d}", str(one.items[number]), *feelings, drawn, mean)
+    about = plain("topic", "items", f"since {one.starts[0]:%Y-%m-%d}", "polarity")
+    about.columns[1].justify = about.columns[3].justify = "right"
+    for line in one.topics:
+        drawn = Text(skyline(line.counts), "green")
+        about.add_row(one_line(line.name), str(line.total), drawn, _mean(line.polarity))
+    told = sum(sum(counts) for counts in one.feelings.values())
+    clear = sum(line.total for line in one.topics)
+    note = f"Of {one.total} items {told} have a clear feeling, {clear} a clear topic; the polarity is the mean of all."
+    return Group(said, Text(), about, Text(), Text(note, "dim"))
+
+
+def _mean(polarity: float | None) -> str:
+    return "" if polarity is None else signed(polarity)
 
 
 def senses(found: Sequence[Sense]) -> Table:

@@ -6,7 +6,8 @@
     source:Post never with source:Mail      not in the same list
     word:bitcoin never next to word:bitcoin
 
-What can be named: source, folder, interest, lang, tag, author, word. Quotes hold a name of several words together.
+What can be named: source, folder, interest, lang, topic, sentiment, tag, author, word. Quotes hold a name of several
+words together.
 """
 
 from __future__ import annotations
@@ -25,9 +26,9 @@ from attention_filter.personal.lists import AtLeast, AtMost, Bounds, Never
 from attention_filter.personal.rules import applies
 from attention_filter.types import Item, Rule, RuleAction
 
-FIELDS = ("source", "folder", "interest", "lang", "tag", "author", "word")
+FIELDS = ("source", "folder", "interest", "lang", "topic", "sentiment", "tag", "author", "word")
 SPARE = 3  # times the items a quota asks for are kept in hand: stories are folded, and some may not stand together
-OF_TEXT = frozenset({"tag", "author", "word"})  # what needs the item itself
+OF_TEXT = frozenset({"topic", "sentiment", "tag", "author", "word"})  # what needs the item itself
 _FIELD = "|".join(FIELDS)
 _TERM = rf'(?P<{{0}}>{_FIELD})\s*:\s*(?:"(?P<{{0}}_quoted>[^"]+)"|(?P<{{0}}_plain>[^\s"]+))'
 _SENTENCE = regex.compile(
@@ -204,6 +205,8 @@ def values(field: str, facts: Facts) -> tuple[str, ...]:
         "folder": [facts.folder],
         "lang": [facts.lang],
         "interest": [facts.interest],
+        "topic": [facts.item.topic] if facts.item else (),
+        "sentiment": [facts.item.sentiment] if facts.item else (),
         "tag": entry.tags if entry else (),
         "author": entry.authors if entry else (),
         "word": (),
@@ -212,7 +215,8 @@ def values(field: str, facts: Facts) -> tuple[str, ...]:
 
 
 def belongs(group: Group, facts: Facts) -> bool:
-    """Whether an item is one of a named group: a part of the name will do, but for a language, a folder and a tag.
+    """Whether an item is one of a named group: a part of the name will do, but for a language, a folder, a tag, a topic
+    and a sentiment.
 
     >>> belongs(Group("source", "noise"), Facts("Daily Noise")), belongs(Group("folder", "a"), Facts("x", "a/b"))
     (True, True)
@@ -226,7 +230,7 @@ def belongs(group: Group, facts: Facts) -> bool:
         return any(wanted.partition("-")[0] == value.partition("-")[0] for value in found)
     if group.field == "folder":
         return any(value == wanted or value.startswith(f"{wanted}/") for value in found)
-    if group.field == "tag":
+    if group.field in ("topic", "sentiment", "tag"):
         return wanted in found
     return any(wanted in value for value in found)
 

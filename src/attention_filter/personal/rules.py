@@ -23,6 +23,7 @@ LONGEST_TEXT = 20_000  # characters looked at
 LONGEST_PATTERN = 500  # characters
 MOST_REPEATS = 10_000  # product of all {n}: compiling (a{1000}){1000} takes 300 MB, one level more the machine
 DAY = 86_400.0  # seconds
+SENTIMENTS = ("negative", "neutral", "positive")
 
 # ISO 639-1, and "und" for what no language could be told of.
 _CODES = """
@@ -129,7 +130,9 @@ def touched(rules: Sequence[Rule], items: Iterable[Item], now: datetime) -> dict
 def check(rule: Rule) -> None:
     """UsageError, with what to do, for a rule that is empty, broken, dangerous or could never hold."""
     if all(value is None or value == () for value in _conditions(rule)):
-        raise UsageError("a rule needs a condition: words, a pattern, a source, an author, a language or an age")
+        raise UsageError(
+            "a rule needs a condition: words, a pattern, a source, an author, a language, a topic, a sentiment, an age"
+        )
     if any(isinstance(value, str) and not value.strip() for value in (*_conditions(rule), *rule.words)):
         raise UsageError("a condition of the rule is empty; give it a value or leave it out")
     if rule.action is RuleAction.BOOST and (rule.boost == 0 or not math.isfinite(rule.boost)):
@@ -138,6 +141,8 @@ def check(rule: Rule) -> None:
         raise UsageError(f"an amount goes with a boost, not with a {rule.action} rule; leave it out")
     if rule.lang is not None and _language(rule.lang) not in LANGUAGES:
         raise UsageError(f"unknown language {rule.lang!r}; give a code of two letters such as en or zh")
+    if rule.sentiment is not None and rule.sentiment not in SENTIMENTS:
+        raise UsageError(f"unknown sentiment {rule.sentiment!r}; give one of {', '.join(SENTIMENTS)}")
     _check_ages(rule.older_than_days, rule.newer_than_days)
     if rule.pattern is not None:
         _check_pattern(rule.pattern)
@@ -152,6 +157,8 @@ def _conditions(rule: Rule) -> tuple[object, ...]:
         rule.lang,
         rule.older_than_days,
         rule.newer_than_days,
+        rule.topic,
+        rule.sentiment,
     )
 
 
@@ -188,6 +195,10 @@ def _holds(rule: Rule, item: Item, now: datetime) -> bool:
     entry = item.entry
     age = (now - item.date).total_seconds() / DAY
     if rule.lang is not None and _language(rule.lang) != _language(entry.lang):
+        return False
+    if rule.sentiment is not None and rule.sentiment != item.sentiment:
+        return False
+    if rule.topic is not None and rule.topic.casefold() != item.topic.casefold():
         return False
     if rule.older_than_days is not None and not age > rule.older_than_days:
         return False

@@ -40,6 +40,7 @@ from attention_filter.server.pages import (
     sources,
     stream,
     tray,
+    trends,
     welcome,
     you,
 )
@@ -83,7 +84,7 @@ def create_app(
     app.state.registry.register(watch.Stored(here.store, clock))
     app.mount("/static", StaticFiles(directory=str(files(__package__) / "static")), name="static")
     read = (welcome, stream, acts, item, search, images, install, tray)
-    know = (interests, attention, you, sources, rules, knowledge, digest, feeds, api, profile, settings_page)
+    know = (interests, attention, you, trends, sources, rules, knowledge, digest, feeds, api, profile, settings_page)
     for page in (accounts, passkeys, oidc, live, watch, *read, *know):
         app.include_router(page.router)
     app.exception_handler(AttentionError)(_failed)

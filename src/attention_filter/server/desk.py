@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from attention_filter.server.lanes import Choice, Done, done_with
-from attention_filter.server.table import Column, Table
-from attention_filter.standing import TERMS, Standing, View
+from attention_filter.server.table import Table
+from attention_filter.standing import FEELINGS, TERMS, Column, Standing, View
 from attention_filter.store.glances import Followed, Glance
 from attention_filter.store.store import Store
 from attention_filter.types import Interest, Sign
@@ -36,6 +36,8 @@ class Line:
     worth: float = 0.0
     pinned: bool = False
     moved: str | None = None
+    topic: str = ""
+    feeling: str = ""
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,8 @@ def _view(desk: Desk, choice: Choice) -> View:
         sources=_sources(desk, choice),
         lang=choice.lang,
         claimed=None if choice.interest is None else -choice.interest,
+        topic=choice.topic,
+        feeling=choice.feeling,
         unread=choice.show == "unread",
     )
 
@@ -94,6 +98,8 @@ def _saved(desk: Desk, choice: Choice) -> list[int]:
     wanted = np.isin(standing.sources[rows], list(sources)) if sources is not None else np.ones(len(rows), bool)
     wanted &= standing.langs[rows] == choice.lang if choice.lang is not None else True
     wanted &= standing.claimed[rows] == -choice.interest if choice.interest is not None else True
+    wanted &= standing.has("topics", choice.topic)[rows] if choice.topic is not None else True
+    wanted &= standing.has("feelings", choice.feeling)[rows] if choice.feeling is not None else True
     ranked: list[int] = standing.ids[rows[wanted]].tolist()
     fitting = set(ranked) if choice.narrowed else set(saved)
     if choice.order == "time":
@@ -110,14 +116,16 @@ def _sources(desk: Desk, choice: Choice) -> frozenset[int] | None:
 
 
 def facets(desk: Desk, choice: Choice) -> dict[str, list[Option]]:
-    """{source, folder, interest, lang: its values, the most frequent first}; each counts what the others leave."""
+    """{source, folder, interest, lang, topic, feeling: its values, most frequent first}; each counts what the others
+    leave."""
 
     def counted(name: str, column: Column) -> list[tuple[Any, int]]:
         others = choice.but(**{name: None})
         if choice.lane != "saved":
             return desk.table.counts(_view(desk, others), column)
-        values = getattr(desk.standing, column)[desk.standing.rows_of(_saved(desk, others))]
-        return Counter[Any](values.tolist()).most_common()
+        values, place = desk.standing.coded(column)
+        rows = desk.standing.rows_of(_saved(desk, others))
+        return Counter[Any](values[code] for code in place[rows].tolist()).most_common()
 
     def options(name: str, found: list[tuple[Any, int]], names: Mapping[Any, str]) -> list[Option]:
         now = getattr(choice, name)
@@ -128,6 +136,9 @@ def facets(desk: Desk, choice: Choice) -> dict[str, list[Option]]:
             Option(names[value], many, choice.but(**{name: None if value == now else value}), value == now)
             for value, many in counts.items()
         ]
+
+    def told(column: Column) -> dict[str, str]:
+        return {label: label for label in desk.standing.coded(column)[0] if label}
 
     folders = Counter[str]()
     for source, many in counted("folder", "sources"):
@@ -144,6 +155,8 @@ def facets(desk: Desk, choice: Choice) -> dict[str, list[Option]]:
             "folder", folders.most_common(), {one.folder: one.folder for one in desk.sources.values() if one.folder}
         ),
         "lang": options("lang", counted("lang", "langs"), {code: code for code in desk.standing.coded("langs")[0]}),
+        "topic": options("topic", counted("topic", "topics"), told("topics")),
+        "feeling": options("feeling", counted("feeling", "feelings"), told("feelings")),
     }
 
 
@@ -159,6 +172,10 @@ def lines(desk: Desk, ids: Sequence[int]) -> list[Line]:
         if id_ not in glances:
             continue
         line = Line(glances[id_], done.get(id_, Done()))
+        if id_ in row_of:
+            row = row_of[id_]
+            topic, feeling = str(standing.topic_names[standing.topics[row]]), FEELINGS[standing.feelings[row]]
+            line = replace(line, topic=topic, feeling=feeling)
         if id_ in row_of and not line.done.acted:
             row, place = row_of[id_], standing.place_of.get(id_)
             chance = float(standing.chance[row])

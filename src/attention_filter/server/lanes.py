@@ -17,11 +17,13 @@ from urllib.parse import urlencode
 
 import numpy as np
 
+from attention_filter.personal.rules import SENTIMENTS
 from attention_filter.types import Feedback, Sign
 
 SIZE = 20  # rows that are added at once
 MOST = 2_000  # rows that a way back shows again at once
 KEPT = 300  # lists that are kept, over all readers
+NARROWS = ("source", "folder", "interest", "lang", "topic", "feeling")  # the fields of a choice that narrow it
 OPINIONS = (Sign.LIKE, Sign.DISLIKE, Sign.HIDE)
 
 
@@ -36,6 +38,8 @@ class Choice:
     folder: str | None = None
     interest: int | None = None
     lang: str | None = None
+    topic: str | None = None
+    feeling: str | None = None
 
     def but(self, **change: Any) -> Choice:
         """The same with some fields changed."""
@@ -43,14 +47,15 @@ class Choice:
 
     @property
     def narrowed(self) -> bool:
-        return any(value is not None for value in (self.source, self.folder, self.interest, self.lang))
+        return any(getattr(self, name) is not None for name in NARROWS)
 
 
 def choice_of(asked: Mapping[str, str], lane: str, order: str) -> Choice:
     """The choice that an address makes; what makes no sense in it is left out. `order` is the reader's usual one.
 
-    >>> choice_of({"source": "3", "interest": "x", "order": "time"}, "you", "rank")
-    Choice(lane='you', order='time', show='unread', source=3, folder=None, interest=None, lang=None)
+    >>> found = choice_of({"source": "3", "interest": "x", "order": "time"}, "you", "rank")
+    >>> found.order, found.source, found.interest
+    ('time', 3, None)
     """
     number = {name: int(asked[name]) for name in ("source", "interest") if asked.get(name, "").isdecimal()}
     return Choice(
@@ -61,6 +66,8 @@ def choice_of(asked: Mapping[str, str], lane: str, order: str) -> Choice:
         folder=asked.get("folder") or None,
         interest=number.get("interest"),
         lang=asked.get("lang") or None,
+        topic=asked.get("topic") or None,
+        feeling=asked["feeling"] if asked.get("feeling") in SENTIMENTS else None,
     )
 
 

@@ -14,7 +14,7 @@ from importlib.resources import files
 from typing import Any
 
 from babel.core import Locale, negotiate_locale
-from babel.dates import format_datetime, format_timedelta
+from babel.dates import format_datetime, format_skeleton, format_timedelta
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal, format_percent
@@ -72,6 +72,10 @@ class Language:
 
     def moment(self, when: datetime) -> str:
         return format_datetime(when, "medium", locale=self.code)
+
+    def day(self, when: datetime) -> str:
+        """The day without its year: "Nov 25", "11月25日"."""
+        return str(format_skeleton("MMMd", when, locale=self.code))
 
     def number(self, value: float, digits: int = 0) -> str:
         pattern = "#,##0" if digits == 0 else "#,##0." + "0" * digits

@@ -1,6 +1,6 @@
 """A standing as one reader sees it now, without what was done with, and the selections of it that pages ask for.
 
-One page asks for a dozen: two lanes, four facets, the list itself. Each is kept until the standing or the acts change,
+One page asks for a dozen: two lanes, six facets, the list itself. Each is kept until the standing or the acts change,
 so that turning a page of 50,000 items costs no pass over them.
 """
 
@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Collection
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
-from attention_filter.standing import Standing, View, order_of, wanted_in
+from attention_filter.standing import Column, Standing, View, order_of, wanted_in
 
 KEPT = 24  # selections of one table that are kept
 
-Column = Literal["sources", "langs", "claimed"]
 T = TypeVar("T")
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from attention_filter.server.language import Language
+from attention_filter.tasks.topics import in_chinese
 from attention_filter.types import Rule, RuleAction, Sign
 from attention_filter.why import Carrier
 
@@ -77,8 +79,9 @@ def without(t: Say, one: Carrier) -> str:
     return t(WITHOUT[one.sign], title=one.name)
 
 
-def rule(t: Say, one: Rule) -> str:
+def rule(lang: Language, one: Rule) -> str:
     """A rule in words: "Pin: words rust, author “Ann”"."""
+    t = lang.say
     what = {
         RuleAction.PIN: t("Pin"),
         RuleAction.BLOCK: t("Block"),
@@ -89,9 +92,16 @@ def rule(t: Say, one: Rule) -> str:
     parts += [t("the source “{name}”", name=one.source)] if one.source else []
     parts += [t("the author “{name}”", name=one.author)] if one.author else []
     parts += [t("the language {name}", name=one.lang)] if one.lang else []
+    parts += [t("the topic {name}", name=topic(lang, one.topic))] if one.topic else []
+    parts += [t("in a {tone} tone", tone=t(one.sentiment))] if one.sentiment else []
     parts += [t("older than {n} days", n=f"{one.older_than_days:g}")] if one.older_than_days is not None else []
     parts += [t("newer than {n} days", n=f"{one.newer_than_days:g}")] if one.newer_than_days is not None else []
     return t("{action}: {conditions}", action=what[one.action], conditions=" · ".join(parts))
+
+
+def topic(lang: Language, name: str) -> str:
+    """What a topic is called in the visitor's language; a reader's own is called what they call it."""
+    return in_chinese(name) if lang.code == "zh" else name
 
 
 def moved(t: Say, said: str) -> str:

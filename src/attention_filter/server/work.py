@@ -157,13 +157,15 @@ def reconsider(work: Work) -> None:
 
 
 def catch_up(work: Work) -> None:
-    """Ask for what was left when the last process ended: items not yet encoded, or a model that was changed since."""
+    """Ask for what was left when the last process ended: items not yet encoded or, in a database of an older version,
+    not told topics and feelings of, or a model that was changed since."""
     names = work.store.readers()
     for done, name in enumerate(names):
         work.progress("Looking for what was left", done, len(names))
         mine = work.store.for_reader(name)
         other = (mine.get_state(MODEL_SETTING) or b"").decode() != work.settings.model
-        if mine.missing_vectors("" if other else learned.model_of(mine), limit=1):
+        untold = not mine.tellers() and mine.count_items() > 0
+        if untold or mine.missing_vectors("" if other else learned.model_of(mine), limit=1):
             ask(work.store, "understand", name, work.clock())
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from attention_filter.errors import UsageError
-from attention_filter.store import readers, secrets, sqlite
+from attention_filter.store import labels, readers, secrets, sqlite
 from attention_filter.store.schema import accounts, identities, moment, moment_or_none, passkeys, seconds, sessions
 from attention_filter.store.schema import readers as reader_rows
 from attention_filter.store.secrets import INVITATION, Secret, draw_token, hash_of
@@ -188,6 +188,7 @@ class Accounts:
                 connection.execute(sa.delete(table).where(table.c.account == account))
             connection.execute(sa.delete(accounts).where(accounts.c.id == account))
             readers.delete(connection, readers.find(connection, found.reader))
+            labels.drop_unused(connection)
 
     # Sessions
 

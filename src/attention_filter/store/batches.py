@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 import numpy as np
 import sqlalchemy as sa
 
-from attention_filter.store import feedback, readers
-from attention_filter.store.schema import contexts, items, seconds, subscribed, vectors
+from attention_filter.store import feedback, readers, tellers
+from attention_filter.store.schema import contexts, items, labels, seconds, subscribed, vectors
 from attention_filter.store.vectors import find_model, unpack
 from attention_filter.types import Sign
 from attention_filter.words import COUNTS
@@ -82,11 +82,14 @@ def join(parts: Sequence[Batch]) -> Batch:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which of the reader's items: of one source, from `since` on, in one language, also those acted on."""
+    """Which of the reader's items: of one source, from `since` on, in one language, about one topic, with one feeling,
+    also those acted on."""
 
     source: int | None = None
     since: datetime | None = None
     lang: str | None = None
+    topic: str | None = None
+    sentiment: str | None = None
     seen: bool = False
 
 
@@ -102,6 +105,11 @@ def choose(connection: sa.Connection, reader: int, wanted: Wanted, now: datetime
         conditions.append(items.c.date >= seconds(wanted.since))
     if wanted.lang is not None:
         conditions.append(items.c.lang == wanted.lang)
+    if wanted.topic is not None or wanted.sentiment is not None:
+        asked = tellers.asked(connection, reader)
+        for teller, label in (("topic_teller", wanted.topic), ("sentiment_teller", wanted.sentiment)):
+            told = sa.select(labels.c.content_hash).where(labels.c.teller == asked[teller], labels.c.label == label)
+            conditions += [items.c.content_hash.in_(told)] if label is not None else []
     if not wanted.seen:
         conditions.append(~feedback.acted_on(reader))
     days = readers.age_limit(connection, reader)

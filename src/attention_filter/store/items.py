@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from attention_filter.errors import UsageError
-from attention_filter.store import search
+from attention_filter.store import search, tellers
 from attention_filter.store.matching import Known, distinct, match, qualified_guid
 from attention_filter.store.schema import (
     backgrounds,
@@ -72,8 +72,9 @@ def read(connection: sa.Connection, reader: int, ids: Sequence[int]) -> list[Ite
     """The items in the order of `ids`; UsageError when one is not there or not the reader's to see."""
     check_visible(connection, reader, ids)
     rows: dict[int, sa.Row[Any]] = {}
+    asked = {"reader": reader, **tellers.asked(connection, reader)} if ids else {}
     for part in chunks(ids, 1000):
-        found = connection.execute(_SELECT_ITEM.where(items.c.id.in_(part)), {"reader": reader})
+        found = connection.execute(_SELECT_ITEM.where(items.c.id.in_(part)), asked)
         rows |= {row.id: row for row in found}
     return [_item(rows[one]) for one in ids]
 
@@ -248,10 +249,13 @@ def _content_row(entry: Entry) -> dict[str, Any]:
     return {"text": entry.text, "html": entry.html, "original": entry.original, "links": list(entry.links)}
 
 
-_SELECT_ITEM = (
+_SELECT_ITEM = tellers.beside(
     sa.select(
         items,
         contents,
+        tellers.TOPIC.c.label.label("topic"),
+        tellers.FEELING.c.label.label("sentiment"),
+        tellers.FEELING.c.value.label("polarity"),
         sa.func.coalesce(
             sa.func.nullif(subscriptions.c.title, ""), sa.func.nullif(sources.c.title, ""), sources.c.url
         ).label("source_title"),
@@ -282,4 +286,13 @@ def _item(row: sa.Row[Any]) -> Item:
         image=row.image,
         content_hash=row.content_hash,
     )
-    return Item(row.id, row.source, row.source_title, entry, moment(row.fetched))
+    return Item(
+        row.id,
+        row.source,
+        row.source_title,
+        entry,
+        moment(row.fetched),
+        row.topic or "",
+        row.sentiment or "",
+        row.polarity,
+    )

@@ -146,7 +146,9 @@ def add_rule(connection: sa.Connection, reader: int, rule: Rule) -> Rule:
     return replace(rule, id=int(id_))
 
 
-_RULE_FIELDS = ("pattern", "source", "author", "lang", "older_than_days", "newer_than_days", "boost")
+_RULE_FIELDS = (
+    "pattern", "source", "author", "lang", "older_than_days", "newer_than_days", "boost", "topic", "sentiment",
+)  # fmt: skip
 
 
 def all_rules(connection: sa.Connection, reader: int) -> list[Rule]:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 
-REVISION = "0003"  # the newest migration; a test holds the two together
+REVISION = "0004"  # the newest migration; a test holds the two together
 
 metadata = sa.MetaData(
     naming_convention={
@@ -111,6 +111,25 @@ vectors = sa.Table(
     sa.Column("vector", sa.LargeBinary, nullable=False),  # dim × float16
 )
 
+# What contents are about, how they feel: one label each, by whom it was told. An empty label says: not sure.
+tellers = sa.Table(
+    "tellers",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False, unique=True),  # names the encoder, and a digest of what was learned from
+)
+
+# Clustered by its key, as `contexts`.
+labels = sa.Table(
+    "labels",
+    metadata,
+    sa.Column("teller", sa.ForeignKey("tellers.id"), primary_key=True),
+    sa.Column("content_hash", sa.Text, primary_key=True),
+    sa.Column("label", sa.Text, nullable=False),
+    sa.Column("value", sa.Double, nullable=False),  # of a topic how probable it is, of a feeling its polarity
+    sqlite_with_rowid=False,
+)
+
 # Append-only. An act has a sign; an undo names the act it takes back. `undoes` is unique: undone once.
 feedback = sa.Table(
     "feedback",
@@ -149,6 +168,8 @@ rules = sa.Table(
     sa.Column("older_than_days", sa.Double),
     sa.Column("newer_than_days", sa.Double),
     sa.Column("boost", sa.Double, nullable=False),
+    sa.Column("topic", sa.Text),
+    sa.Column("sentiment", sa.Text),
 )
 
 state = sa.Table(

@@ -19,6 +19,7 @@ from attention_filter.store import (
     feedback,
     glances,
     items,
+    labels,
     readers,
     search,
     sources,
@@ -31,6 +32,7 @@ from attention_filter.store.contexts import Kept, Marked
 from attention_filter.store.glances import Basis, Followed, Glance, Mark, Outline
 from attention_filter.store.items import Added
 from attention_filter.store.jobs import Jobs
+from attention_filter.store.labels import Labelled
 from attention_filter.store.migrate import migrate
 from attention_filter.store.search import Hit
 from attention_filter.store.sources import Tally
@@ -271,6 +273,8 @@ class Store:
         source: int | None = None,
         since: datetime | None = None,
         lang: str | None = None,
+        topic: str | None = None,
+        sentiment: str | None = None,
         seen: bool = False,
         now: datetime | None = None,
         background: str | None = None,
@@ -284,7 +288,7 @@ class Store:
         """
         if source is not None:
             self.source(source)
-        wanted = batches.Wanted(source, since, lang, seen)
+        wanted = batches.Wanted(source, since, lang, topic, sentiment, seen)
         with self._read() as (connection, reader):
             ids = batches.choose(connection, reader, wanted, now or datetime.now(UTC))
         return self._load(ids, model, chunk, background)
@@ -368,6 +372,48 @@ class Store:
     def put_text_vectors(self, model: str, texts: Sequence[str], array: np.ndarray) -> None:
         with self._write() as (connection, _):
             vectors.put(connection, model, [items.text_key(text) for text in texts], array)
+
+    def vectors_of(self, model: str, hashes: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Vectors of contents, float32 (n, dim), and bool (n,) where there is one."""
+        with self._read() as (connection, _):
+            return vectors.get(connection, model, hashes)
+
+    # Labels
+
+    def tellers(self) -> dict[str, str]:
+        """The names of those whose labels stand beside the items: {"topic": …, "sentiment": …}, or nothing yet."""
+        with self._read() as (connection, reader):
+            return labels.used(connection, reader)
+
+    def missing_labels(self, teller: str, model: str) -> list[str]:
+        """Content hashes of what the model has encoded and the teller has not told yet, newest first."""
+        with self._read() as (connection, reader):
+            return labels.missing(connection, reader, teller, model)
+
+    def contents_of(self, hashes: Sequence[str]) -> list[tuple[str, str]]:
+        """(title, text) of each content; empty ones where the reader has none such."""
+        with self._read() as (connection, reader):
+            return labels.texts(connection, reader, hashes)
+
+    def put_labels(self, teller: str, told: Mapping[str, tuple[str, float]]) -> None:
+        """Keep {content hash: (label or nothing, value)}."""
+        with self._write() as (connection, _):
+            labels.put(connection, teller, told)
+
+    def use_tellers(self, topic: str, sentiment: str) -> None:
+        """Show what these tellers tell beside the items. What no reader uses any more goes, with its labels."""
+        with self._write() as (connection, reader):
+            labels.use(connection, reader, topic, sentiment)
+
+    def told(self, ids: Sequence[int]) -> dict[int, tuple[str, str]]:
+        """{item: (topic, feeling)}, each empty where none is told or clear."""
+        with self._read() as (connection, reader):
+            return labels.told(connection, reader, ids)
+
+    def labelled(self, since: datetime) -> Labelled:
+        """All that came since then, read or not, with topics and feelings."""
+        with self._read() as (connection, reader):
+            return labels.since(connection, reader, since)
 
     # Backgrounds and contexts
 
@@ -532,6 +578,7 @@ class Store:
         with self._write() as (connection, reader):
             readers.delete(connection, reader)
             contexts.drop_unused(connection)
+            labels.drop_unused(connection)
 
     def readers(self) -> list[str]:
         """The names of all readers who have stored something."""

@@ -14,7 +14,8 @@ from pydantic import BaseModel
 from attention_filter.app import Filter
 from attention_filter.errors import AttentionError
 from attention_filter.personal.constraints import FIELDS, Constraint, Group, Kind
-from attention_filter.server import undo
+from attention_filter.personal.rules import SENTIMENTS
+from attention_filter.server import undo, wording
 from attention_filter.server.language import Language
 from attention_filter.server.pages.settings import number
 from attention_filter.server.preferences import preferences
@@ -38,6 +39,8 @@ class RuleForm(BaseModel):
     older: str = ""
     newer: str = ""
     boost: str = ""
+    topic: str = ""
+    sentiment: str = ""
 
     def rule(self) -> Rule:
         """The rule that was typed; UsageError for a number that is none."""
@@ -52,6 +55,8 @@ class RuleForm(BaseModel):
             older_than_days=number(self.older),
             newer_than_days=number(self.newer),
             boost=(number(self.boost) or 0.0) if self.action is RuleAction.BOOST else 0.0,
+            topic=self.topic.strip() or None,
+            sentiment=self.sentiment.strip() or None,
         )
 
 
@@ -67,6 +72,8 @@ def typed(rule: Rule) -> dict[str, str]:
         "older": "" if rule.older_than_days is None else f"{rule.older_than_days!r}",
         "newer": "" if rule.newer_than_days is None else f"{rule.newer_than_days!r}",
         "boost": f"{rule.boost!r}" if rule.boost else "",
+        "topic": rule.topic or "",
+        "sentiment": rule.sentiment or "",
     }
 
 
@@ -90,6 +97,8 @@ def in_words(rule: Rule, tongue: Language) -> str:
     parts += [say("from sources called “{name}”", name=rule.source)] if rule.source else []
     parts += [say("by “{name}”", name=rule.author)] if rule.author else []
     parts += [say("in {language}", language=language_name(rule.lang, tongue))] if rule.lang else []
+    parts += [say("about {topic}", topic=wording.topic(tongue, rule.topic))] if rule.topic else []
+    parts += [say("in a {tone} tone", tone=say(rule.sentiment))] if rule.sentiment else []
     ages = (("older than {n} days", rule.older_than_days), ("newer than {n} days", rule.newer_than_days))
     parts += [say(message, n=f"{days:g}") for message, days in ages if days is not None]
     return say("{action}: {conditions}", action=action, conditions=say(", ").join(parts))
@@ -109,8 +118,8 @@ def quota_in_words(quota: Constraint, tongue: Language) -> str:
 
 
 FIELD_NAMES = {
-    "source": "source", "folder": "folder", "interest": "interest", "lang": "language", "tag": "topic",
-    "author": "author", "word": "word",
+    "source": "source", "folder": "folder", "interest": "interest", "lang": "language", "topic": "topic",
+    "sentiment": "tone", "tag": "tag", "author": "author", "word": "word",
 }  # fmt: skip
 
 
@@ -163,6 +172,8 @@ def _page(request: Request, mine: Filter, status: int = 200, form: RuleForm | No
         fields=FIELD_NAMES,
         sources=[one.title for one in mine.store.sources() if one.title],
         langs=[(code, language_name(code, tongue)) for code in langs],
+        topics=[(name, wording.topic(tongue, name)) for name in mine.topics().names],
+        sentiments=SENTIMENTS,
         form=form or RuleForm(),
         removed=undo.offered(mine.store, "/rules", mine.clock()),
         shown=SHOWN,

@@ -55,7 +55,7 @@ def _page(request: Request, desk: Desk, choice: lanes.Choice, usual_order: str) 
 
     def only(**facet: object) -> str:
         """The same lane, narrowed to one thing."""
-        free = {"source": None, "folder": None, "interest": None, "lang": None}
+        free = dict.fromkeys(lanes.NARROWS)
         return where(choice.but(**free | facet))
 
     shown: dict[str, Any] = {
