@@ -72,6 +72,19 @@ def add_words(kernel: Floats, left: Features, right: Features, word_weight: floa
     return kernel
 
 
+def one_word_row(row: Features) -> tuple[Ints, Floats]:
+    """The slots of one text's words, sorted, and their weights; two words may share a slot."""
+    slots, place = np.unique(row.words.indices, return_inverse=True)
+    return slots, np.bincount(place, row.words.data, len(slots)).astype(np.float32)
+
+
+def dense_words(row: Features) -> Floats:
+    """One text's words over all slots, (SLOTS,): times sparse rows, a hundred times as fast as sparse by sparse."""
+    out = np.zeros(SLOTS, np.float32)
+    np.add.at(out, row.words.indices, row.words.data)
+    return out
+
+
 def word_cosines(left: Features, right: Features) -> Floats:
     """Cosine of the words alone for every pair of rows, (n, m)."""
     return np.asarray((left.words @ right.words.T).toarray(), np.float32)
