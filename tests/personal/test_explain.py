@@ -1,6 +1,6 @@
 """What each word carried, on the small world and by brute force."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations
 from math import comb
 
@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from attention_filter.personal.context import in_context
 from attention_filter.personal.explain import carried_by_items, carried_by_words, shapley_in_unit
 from attention_filter.personal.features import unit
 from attention_filter.personal.ranking import make_profile, score
@@ -67,10 +68,9 @@ def test_the_word_that_brought_the_topic_carried_more_than_the_one_that_did_not(
 
 
 def test_two_words_that_share_a_slot_lose_nothing(world, profile):
-    row = world.background.features(world.vectors[[7]], counts_of([TEXT]), ["en"])
-    words = row.words.copy()
-    words.indices[:2] = words.indices[0]
-    together = replace(row, words=words)
+    row = world.background.alone(world.vectors[[7]], counts_of([TEXT]), ["en"])
+    row.words.indices[:2] = row.words.indices[0]
+    together = in_context(row, world.background.bank)
     shares = carried_by_words(profile, together, TEXT, "en", Tokens([(0, len(TEXT))], world.vectors[[7]]))
     carried = carried_by_items(profile, together)
     whole = sum(value for _, _, value in shares.words) + shares.rest + carried.baseline

@@ -141,7 +141,8 @@ def carried_by_words(profile: Profile, candidate: Features, text: str, lang: str
     places: dict[int, list[tuple[int, int]]] = {slot: [] for slot in slots.tolist()}
     for start, end, term in occurrences(text):
         places.get(term_id(term) % SLOTS, []).append((start, end))
-    of_words = shapley_in_unit(said * toward_words, said**2, said**2)  # slots are at right angles
+    # Slots are at right angles; a row where two words share one is a little longer or shorter than one.
+    of_words = np.linalg.norm(said) * shapley_in_unit(said * toward_words, said**2, said**2)
     for found, value in zip(places.values(), of_words.tolist(), strict=True):
         for start, end in found or [(0, 0)]:
             _spread(letters, start, end, value / max(len(found), 1))

@@ -206,7 +206,7 @@ def _add(matrix: Floats, across: Floats, middle: np.ndarray) -> None:
 
 def _alike(examples: Features, row: int, word_weight: float) -> Floats:
     """The kernel of one example with all, (n,)."""
-    words = examples.words @ dense_words(examples[[row]])
+    words = examples.words @ dense_words(examples, row)
     return np.asarray(examples.meaning @ examples.meaning[row] + np.float32(word_weight) * words, np.float32)
 
 
