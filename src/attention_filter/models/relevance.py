@@ -37,7 +37,7 @@ class Held:
         toward = _through(layer.norm, self.deviation, toward)
         toward = toward + layer.widen.back(layer.narrow.back(toward) * self.gates)
         toward = _through(layer.attended_norm, self.attended_deviation, toward)
-        mixed = layer.attended.back(toward).unflatten(1, (heads, -1)).transpose(0, 1)  # (heads, T, d / heads)
+        mixed = layer.attended.back(toward).view(len(toward), heads, -1).transpose(0, 1)  # (heads, T, d / heads)
         value = (self.maps.mT @ mixed).transpose(0, 1).flatten(1)
         return toward + layer.query_key_value.back(F.pad(value, (2 * value.size(1), 0)))
 

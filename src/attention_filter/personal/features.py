@@ -75,7 +75,7 @@ def add_words(kernel: Floats, left: Features, right: Features, word_weight: floa
 def one_word_row(row: Features) -> tuple[Ints, Floats]:
     """The slots of one text's words, sorted and each once, and their weights."""
     slots, place = np.unique(row.words.indices, return_inverse=True)
-    return slots, np.bincount(place, row.words.data, len(slots)).astype(np.float32)
+    return slots.astype(np.int64), np.bincount(place, row.words.data, len(slots)).astype(np.float32)
 
 
 def dense_words(rows: Features, row: int = 0) -> Floats:

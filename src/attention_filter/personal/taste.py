@@ -152,7 +152,7 @@ def _corrected(
     if len(new) > FEW or len(gone) > FEW:
         return None
     kernel, inverse = _moved(old.kernel, source), _moved(old.inverse, source)
-    for row in new:
+    for row in new.tolist():
         kernel[row] = kernel[:, row] = _alike(examples, row, word_weight) + 1
     dual = np.zeros(len(source))
     dual[kept] = old.dual[source[kept]]
