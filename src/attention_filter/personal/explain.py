@@ -122,9 +122,10 @@ def carried_by_words(profile: Profile, candidate: Features, text: str, lang: str
     """Each word's part of the candidate's score: what its meaning carried plus what the word itself carried.
 
     `tokens` are the encoder's for `text`. With the read-outs, the chosen neighbours and the lengths of the vectors held
-    fixed, the score is linear in the text's mean state, to which each token brought its part, and in its words. What
-    the text's neighbours in the stream carried goes to the words that drew them. The shares and `rest` sum to
-    `by_item` and `ordinary` of `carried_by_items`.
+    fixed, the score is linear in the text's mean state, to which each token brought its part, and in its words (whose
+    length, too, is shared out). What no token brought is shared equally; what the text's neighbours in the stream
+    carried goes to the words that drew them. The shares and `rest` sum to `by_item` and `ordinary` of
+    `carried_by_items`.
     """
     slots, said = one_word_row(candidate)
     toward_meaning, toward_words = _direction(profile, candidate, slots)
@@ -134,8 +135,8 @@ def carried_by_words(profile: Profile, candidate: Features, text: str, lang: str
     alone = unit(about[None])
     toward = pull_back(toward_meaning, Features(alone, candidate.words), profile.background.bank)
     parts = tokens.carried(toward / (np.linalg.norm(about) * length or 1.0))
+    parts = parts + (toward @ alone[0] - parts.sum()) / len(parts)  # the centre and biases, which no token brought
     letters = np.zeros(len(text) + 1)  # the last one collects what has no place
-    letters[-1] = toward @ alone[0] - parts.sum()
     for (start, end), value in zip(tokens.spans, parts.tolist(), strict=True):
         _spread(letters, start, end, value)
     places: dict[int, list[tuple[int, int]]] = {slot: [] for slot in slots.tolist()}
