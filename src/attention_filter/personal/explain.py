@@ -55,9 +55,9 @@ def _see(profile: Profile, candidate: Features) -> Seen:
     heads, looked = {head.name: head for head in profile.heads}, {}
     for name, h in read_outs(profile, candidate).items():
         looked[name] = h[0].astype(np.float64) @ heads[name].a.astype(np.float64) * history.weight
-    meaning = history.features.meaning @ candidate.meaning[0]
-    words = history.features.words @ dense_words(candidate)
-    return Seen(looked, meaning.astype(np.float64), words.astype(np.float64))
+    meaning = history.features.meaning @ candidate.meaning[0].astype(np.float64)
+    words = history.features.words @ dense_words(candidate).astype(np.float64)
+    return Seen(looked, meaning, words)
 
 
 def _shares(profile: Profile, seen: Seen) -> dict[str, np.ndarray]:
@@ -172,7 +172,7 @@ def _direction(profile: Profile, candidate: Features, slots: Ints) -> tuple[np.n
         if term in parts:
             on_both += _chosen(profile, term, parts[term]) * _worth(profile, term)
     meaning = history.features.meaning.T @ (on_meaning + on_both)
-    words = (history.features.words.T @ (profile.background.word_weight * on_both).astype(np.float32))[slots]
+    words = (history.features.words.T @ (profile.background.word_weight * on_both))[slots]
     if profile.taste:
         meaning = meaning + _worth(profile, "taste") * profile.taste.meaning
         words = words + _worth(profile, "taste") * profile.taste.words[slots]
