@@ -174,10 +174,10 @@ def sums(cases: list[Case]) -> dict[str, float]:
     """The largest |score − sum of the shares| over the cases."""
     items, words = [0.0], [0.0]
     for case in cases:
-        row, states = case.row, case.encoder.token_states(case.text)
+        row, tokens = case.row, case.encoder.token_states(case.text)
         total = score(case.profile, row).total[0]
         carried = carried_by_items(case.profile, row)
-        shared = carried_by_words(case.profile, row, case.text, case.item.lang, states.spans, states.states)
+        shared = carried_by_words(case.profile, row, case.text, case.item.lang, tokens)
         items.append(abs(total - sum(carried.by_item.values()) - carried.ordinary - carried.baseline))
         words.append(abs(total - sum(value for _, _, value in shared.words) - shared.rest - carried.baseline))
     return {"items": max(items), "words": max(words)}
@@ -258,8 +258,8 @@ def ours(case: Case) -> np.ndarray:
     return word_shares(case, case.encoder.token_states(case.text))
 
 
-def word_shares(case: Case, states: TokenStates) -> np.ndarray:
-    shares = carried_by_words(case.profile, case.row, case.text, case.item.lang, states.spans, states.states)
+def word_shares(case: Case, tokens: TokenStates) -> np.ndarray:
+    shares = carried_by_words(case.profile, case.row, case.text, case.item.lang, tokens)
     return np.array([value for _, _, value in shares.words])
 
 

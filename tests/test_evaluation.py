@@ -374,6 +374,19 @@ def test_an_interrupted_encoding_keeps_what_was_done(tmp_path, encoder, monkeypa
     assert encoder.asked == 2
 
 
+def test_two_that_encode_at_once_keep_each_others_encodings(tmp_path, encoder, monkeypatch):
+    def meanwhile(texts, *, progress=None):
+        monkeypatch.undo()
+        encode_cached(encoder, ["b"], tmp_path)
+        return encoder.encode(texts, progress=progress)
+
+    monkeypatch.setattr(encoder, "encode", meanwhile)
+    encode_cached(encoder, ["a"], tmp_path)
+    asked = encoder.asked
+    encode_cached(encoder, ["a", "b"], tmp_path)
+    assert encoder.asked == asked == 2
+
+
 @pytest.mark.parametrize("content", [b"", b"not a zip", b"PK\x03\x04 cut off"])
 def test_a_damaged_cache_costs_only_time(tmp_path, encoder, content):
     encode_cached(encoder, ["a"], tmp_path)

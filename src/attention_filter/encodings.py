@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import tempfile
 import zipfile
@@ -54,8 +55,9 @@ def encode_cached(
     for start in range(0, len(new), AT_ONCE):
         chunk = new[start : start + AT_ONCE]
         vectors = encoder.encode([missing[key] for key in chunk], progress=advance).astype(np.float16)
-        known.update(zip(chunk, vectors, strict=True))
-        _save(path, known)
+        found = dict(zip(chunk, vectors, strict=True))
+        known.update(found)
+        _keep(path, found)
     return np.array([known[key] for key in keys], np.float32)
 
 
@@ -68,19 +70,26 @@ def _load(path: Path) -> dict[bytes, NDArray[np.float16]]:
         return {}
 
 
+def _keep(path: Path, found: dict[bytes, NDArray[np.float16]]) -> None:
+    """Add to the file, one process at a time, so that none loses what another has encoded meanwhile."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            _save(path, _load(path) | found)
+    except OSError:
+        return  # a full disk or a read-only folder: the next run encodes again
+
+
 def _save(path: Path, known: dict[bytes, NDArray[np.float16]]) -> None:
     """Write beside, then rename: a reader sees the old file or the new one."""
     keys = np.frombuffer(b"".join(known), np.uint8).reshape(len(known), -1)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
-            try:
-                np.savez(file, keys=keys, vectors=np.stack(list(known.values())))
-                file.flush()
-                os.fsync(file.fileno())
-                os.replace(file.name, path)
-            except BaseException:
-                os.unlink(file.name)
-                raise
-    except OSError:
-        return  # a full disk or a read-only folder: the next run encodes again
+    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
+        try:
+            np.savez(file, keys=keys, vectors=np.stack(list(known.values())))
+            file.flush()
+            os.fsync(file.fileno())
+            os.replace(file.name, path)
+        except BaseException:
+            os.unlink(file.name)
+            raise

@@ -128,8 +128,8 @@ def _words(reading: Reading, one: Ranked, row: Features, encoder: Encoder | None
         or reading.simple
     ):
         return text, ()
-    states = encoder.token_states(text)
-    shares = explain.carried_by_words(reading.profile, row, text, one.item.entry.lang, states.spans, states.states)
+    tokens = encoder.token_states(text)
+    shares = explain.carried_by_words(reading.profile, row, text, one.item.entry.lang, tokens)
     return text, tuple(Word(*word) for word in shares.words)
 
 

@@ -1,8 +1,13 @@
 """like, dislike, save, hide, skip, seen, undo, ask."""
 
 import io
+from datetime import UTC, datetime
+from unittest.mock import Mock
 
 import pytest
+
+from attention_filter.cli import feedback
+from attention_filter.types import Entry, Item, Sign
 
 
 @pytest.mark.parametrize("word", ["like", "dislike", "save", "hide", "skip", "seen"])
@@ -53,6 +58,14 @@ def test_ask_shows_why_and_records_each_answer(attention, news, answers):
     assert done.out.endswith("3 of 5 rated\n")
     assert "'perhaps' is no answer" in done.err
     assert attention("profile", "--json").json["acts"] == {"like": 2, "dislike": 1}
+
+
+@pytest.mark.parametrize(("sign", "line"), [(Sign.LIKE, "  like · https://a.test/1\n"), (Sign.DISLIKE, "  dislike\n")])
+def test_a_yes_says_where_to_read_what_has_left_the_stream(capsys, sign, line):
+    filter, entry = Mock(), Entry("one", "Rates rise", url="https://a.test/1")
+    assert feedback._record(filter, Item(7, 1, "news", entry, datetime(2026, 1, 1, tzinfo=UTC)), sign)
+    filter.act.assert_called_once_with([7], sign)
+    assert capsys.readouterr().out == line
 
 
 def test_ask_keeps_what_was_answered_before_the_input_ended(attention, news, answers):

@@ -56,6 +56,9 @@ def test_a_rounded_product_stays_near_the_exact_one(precision: Precision, error:
     rounded = LINEAR[precision](weight, bias)(x)
     assert rounded.dtype == torch.float32
     assert (rounded - exact).norm() < error * exact.norm()
+    g = torch.randn(7, 96, generator=random)
+    back = LINEAR[precision](weight, bias).back(g)
+    assert (back - g @ weight).norm() < error * (g @ weight).norm()
 
 
 @torch.inference_mode()

@@ -1,5 +1,6 @@
 """What each word carried, on the small world and by brute force."""
 
+from dataclasses import dataclass
 from itertools import combinations
 from math import comb
 
@@ -8,12 +9,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from attention_filter.personal.context import in_context
 from attention_filter.personal.explain import carried_by_items, carried_by_words, shapley_in_unit
 from attention_filter.personal.features import unit
 from attention_filter.personal.ranking import make_profile, score
 from tests.personal.conftest import counts_of
 
 TEXT = "topic1word3 and topic1word5, topic2word4 beyond topic1word3"
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Tokens that were never mixed: each brought its own state."""
+
+    spans: list[tuple[int, int]]
+    states: np.ndarray
+
+    def carried(self, toward):
+        return self.states @ toward / len(self.states)
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +40,7 @@ def explained(world, profile, text, states):
     row = world.background.features(vector, counts_of([text]), ["en"])
     cuts = np.linspace(0, len(text), len(states)).astype(int)
     spans = [(0, 0), *zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True)]
-    return row, carried_by_words(profile, row, text, "en", spans, states)
+    return row, carried_by_words(profile, row, text, "en", Tokens(spans, states))
 
 
 @given(st.integers(0, 1000))
@@ -43,6 +56,25 @@ def test_every_word_of_the_text_has_a_share_at_its_place(world, profile):
     states = np.random.default_rng(0).normal(size=(9, 16)).astype(np.float32) + 3
     _, shares = explained(world, profile, TEXT, states)
     assert [TEXT[start:end] for start, end, _ in shares.words] == TEXT.replace(",", "").split()
+
+
+def test_the_word_that_brought_the_topic_carried_more_than_the_one_that_did_not(world, profile):
+    states = np.vstack([world.topics[1] + 3.0, world.topics[4] + 3.0]).astype(np.float32)
+    vector = unit(states.astype(np.float64).mean(0)[None]).astype(np.float32)
+    row = world.background.features(vector, counts_of([""]), ["en"])
+    shares = carried_by_words(profile, row, "liked other", "en", Tokens([(0, 5), (6, 11)], states))
+    (_, _, liked), (_, _, other) = shares.words
+    assert liked > other
+
+
+def test_two_words_that_share_a_slot_lose_nothing(world, profile):
+    row = world.background.alone(world.vectors[[7]], counts_of([TEXT]), ["en"])
+    row.words.indices[:2] = row.words.indices[0]
+    together = in_context(row, world.background.bank)
+    shares = carried_by_words(profile, together, TEXT, "en", Tokens([(0, len(TEXT))], world.vectors[[7]]))
+    carried = carried_by_items(profile, together)
+    whole = sum(value for _, _, value in shares.words) + shares.rest + carried.baseline
+    assert whole == pytest.approx(score(profile, together).total[0], abs=1e-4)
 
 
 def by_brute_force(parts, toward):

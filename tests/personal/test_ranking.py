@@ -51,6 +51,16 @@ def test_shares_sum_to_each_term(world, liked, candidate, stated):
         assert parts[term].sum() == pytest.approx(raw[term][0], abs=1e-5), term
 
 
+def test_a_history_longer_than_a_vector_gives_the_terms_that_its_items_share(world):
+    profile = make_profile(world.background, world.history(range(60), [1.0, -0.25, 1.0] * 20, statements=[1, 2]))
+    assert len(profile.history) > world.features.meaning.shape[1]
+    raw = raw_terms(profile, world.features[100:110])
+    for row in range(10):
+        parts = shares(profile, world.features[[100 + row]])
+        for term in {*parts} - {"taste"}:
+            assert parts[term].sum() == pytest.approx(raw[term][row], abs=1e-5), term
+
+
 def test_without_ordinary_items_the_shares_and_the_constant_are_the_whole_taste(world):
     history = world.history([1, 2, 3, 4], [1, -0.25, 1, 1], statements=[1])
     taste = learn(history.features, history.weight, world.features[:0], 2.0)

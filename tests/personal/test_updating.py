@@ -74,3 +74,12 @@ def test_an_act_that_pushes_the_oldest_out_of_the_taste_is_corrected_too(world, 
     fresh = make_profile(world.background, after.history, before.scale)
     assert after.taste.fit.told.tolist() == list(range(11, 41))
     np.testing.assert_allclose(after.taste.of(world.features), fresh.taste.of(world.features), atol=1e-3)
+
+
+def test_an_act_taken_back_lets_the_next_oldest_into_the_taste_again(world, monkeypatch):
+    monkeypatch.setattr(taste, "LATEST", 30)
+    before = make_profile(world.background, world.history(range(40), [1.0, -0.25] * 20))
+    after = without_act(before, 39)
+    fresh = make_profile(world.background, after.history, before.scale)
+    assert after.taste.fit.told.tolist() == list(range(9, 39))
+    np.testing.assert_allclose(after.taste.of(world.features), fresh.taste.of(world.features), atol=1e-3)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from attention_filter.cli.session import AsJson, aside, hint, item_ids, opened, print_json, screen
-from attention_filter.types import Sign
+from attention_filter.types import Item, Sign
 
 if TYPE_CHECKING:
     from attention_filter.app import Filter
@@ -82,7 +82,7 @@ def ask(
                 answer = _answer()
                 if answer == "q":
                     break
-                rated += _record(filter, one.ranked.item.id, ANSWERS[answer])
+                rated += _record(filter, one.ranked.item, ANSWERS[answer])
         if not only_list:
             screen().print(f"\n{rated} of {len(asked)} rated")
     hint(
@@ -104,10 +104,14 @@ def _answer() -> str:
         console.print(f"  {said[:20]!r} is no answer")
 
 
-def _record(filter: Filter, item: int, sign: Sign | None) -> bool:
+def _record(filter: Filter, item: Item, sign: Sign | None) -> bool:
+    from attention_filter.cli.drawing import clean
+
     if sign is not None:
-        filter.act([item], sign)
-        screen().print(f"  {sign}")
+        filter.act([item.id], sign)
+        # What was rated has left the stream: where to read it stands here.
+        where = f" · {clean(item.entry.url)}" if sign is Sign.LIKE and item.entry.url else ""
+        screen().print(f"  {sign}{where}", soft_wrap=True, markup=False, highlight=False)
     return sign is not None
 
 

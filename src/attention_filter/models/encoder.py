@@ -21,6 +21,7 @@ from torch import Tensor
 from attention_filter.errors import ModelError
 from attention_filter.models import e5_weights
 from attention_filter.models.packed import PackedBert, Precision, pack
+from attention_filter.models.relevance import Trace, traced
 
 if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
@@ -56,10 +57,20 @@ class Body(Protocol):
 class TokenStates:
     """The tokens of one text. `spans` are (start, end) in the text as it was given; marks that stand for no
     text (<s>, </s>, the prefix) have (0, 0). `states` is float32 (T, d); its mean, made a unit vector, is the
-    text's vector, so a token's part in a cosine is its own product with the other side divided by T."""
+    text's vector. `trace` tells how the last layers came to it, None for a model that does not show it."""
 
     spans: list[Span]
     states: NDArray[np.float32]
+    trace: Trace | None = field(default=None, repr=False)
+
+    def carried(self, toward: NDArray[np.float64]) -> NDArray[np.float64]:
+        """What each token brought to toward·(mean of the states), (T,): its part before the last layers mixed the
+        tokens, or, without a trace, after. Biases of those layers are in none."""
+        if self.trace is None:
+            return self.states @ toward / len(self.states)
+        with torch.inference_mode():
+            parts = self.trace.parts(torch.from_numpy(toward).float())
+        return parts.double().numpy() / len(self.states)
 
 
 @dataclass(frozen=True)
@@ -107,9 +118,9 @@ class Encoder:
         if self.pooling != "mean":
             raise ModelError(f"{self.id} does not pool by the mean, so its words have no shares; use another model")
         encoding = self._tokenize([text])[0]
-        (states,) = in_threads(lambda ids: self.body.states([ids])[0].numpy(), [encoding.ids])
+        ((states, trace),) = in_threads(self._traced, [encoding.ids])
         complete = not encoding.overflowing
-        return TokenStates(spans_in(text, encoding.offsets, len(self.prefix), complete), states)
+        return TokenStates(spans_in(text, encoding.offsets, len(self.prefix), complete), states.numpy(), trace)
 
     @property
     def depth(self) -> int:
@@ -150,6 +161,9 @@ class Encoder:
         encoding = self._tokenize([text])[0]
         (maps,) = in_threads(lambda ids: self.body.maps(ids, normalize).numpy(), [encoding.ids])
         return encoding.tokens, maps
+
+    def _traced(self, ids: Sequence[int]) -> tuple[Tensor, Trace | None]:
+        return traced(self.body, ids) if isinstance(self.body, PackedBert) else (self.body.states([ids])[0], None)
 
     def _tokenize(self, texts: Sequence[str]) -> list[Encoding]:
         return self.tokenizer.encode_batch([self.prefix + _SURROGATE.sub("\ufffd", text) for text in texts])

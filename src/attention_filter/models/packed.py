@@ -26,9 +26,11 @@ Precision = Literal["float32", "bfloat16", "int8"]
 
 
 class Linear(Protocol):
-    """x (tokens, inputs) -> x Wᵀ + b (tokens, outputs), float32."""
+    """x (tokens, inputs) -> x Wᵀ + b (tokens, outputs), float32; `back` takes directions the other way, g -> g W."""
 
     def __call__(self, x: Tensor) -> Tensor: ...
+
+    def back(self, g: Tensor) -> Tensor: ...
 
 
 class Float32Linear:
@@ -38,6 +40,9 @@ class Float32Linear:
     def __call__(self, x: Tensor) -> Tensor:
         return F.linear(x, self.weight, self.bias)
 
+    def back(self, g: Tensor) -> Tensor:
+        return g @ self.weight
+
 
 class BFloat16Linear:
     def __init__(self, weight: Tensor, bias: Tensor) -> None:
@@ -45,6 +50,9 @@ class BFloat16Linear:
 
     def __call__(self, x: Tensor) -> Tensor:
         return F.linear(x.bfloat16(), self.weight, self.bias).float()
+
+    def back(self, g: Tensor) -> Tensor:
+        return (g.bfloat16() @ self.weight).float()
 
 
 class Int8Linear:
@@ -56,11 +64,18 @@ class Int8Linear:
         self.bias = bias
 
     def __call__(self, x: Tensor) -> Tensor:
+        y = self._product(x, self.weight)
+        return torch.addcmul(self.bias, y, self.scale, out=y)
+
+    def back(self, g: Tensor) -> Tensor:
+        return self._product(g * self.scale, self.weight.mT)
+
+    @staticmethod
+    def _product(x: Tensor, weight: Tensor) -> Tensor:
         scale = x.abs().amax(1, keepdim=True).clamp_min_(1e-12).div_(127)
         rows = (x / scale).round_().to(torch.int8)
         # In place from here on: each further (tokens, outputs) array costs as much as a tenth of the product.
-        y = torch._int_mm(rows, self.weight).float().mul_(scale)
-        return torch.addcmul(self.bias, y, self.scale, out=y)
+        return torch._int_mm(rows, weight).float().mul_(scale)
 
 
 LINEAR: Mapping[Precision, Callable[[Tensor, Tensor], Linear]] = {
@@ -127,13 +142,13 @@ class PackedBert:
         x = self.norm(self.words(flat) + self.positions[place])
         runs = _runs(lengths)
         for layer in self.layers:
-            x = layer.rest(x, self._attend(layer.query_key_value(x), runs))
+            x = layer.rest(x, self.attend(layer.query_key_value(x), runs))
             yield x
 
     def maps(self, ids: Sequence[int], normalize: Literal["keys", "queries"] = "keys") -> Tensor:
         """H (where each token of one text looks) or A (which token claims it), (layers, heads, tokens, tokens)."""
         length = len(ids)
-        x = self.norm(self.words(torch.tensor(ids)) + self.positions[:length])
+        x = self.embedded(ids)
         maps = []
         for layer in self.layers:
             qkv = layer.query_key_value(x)
@@ -143,7 +158,11 @@ class PackedBert:
             x = layer.rest(x, (logits.softmax(-1) @ value).transpose(0, 1).flatten(1))
         return torch.stack(maps)
 
-    def _attend(self, qkv: Tensor, runs: Sequence[tuple[int, int, int]]) -> Tensor:
+    def embedded(self, ids: Sequence[int]) -> Tensor:
+        """What the first layer reads of one text, (tokens, d)."""
+        return self.norm(self.words(torch.tensor(ids)) + self.positions[: len(ids)])
+
+    def attend(self, qkv: Tensor, runs: Sequence[tuple[int, int, int]]) -> Tensor:
         """(tokens, 3 d) -> (tokens, d), every text attending to itself."""
         d = qkv.size(1) // 3
         mixed = qkv.new_empty(len(qkv), d)

@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from attention_filter.personal.features import Features, Floats, unit
+from attention_filter.personal.features import Features, Floats, dense_words, unit
 
 NEAREST = 20  # neighbours looked at, of a bank of at least NEAREST × CROWD items
 CROWD = 50  # in a small bank, one item in so many may be a neighbour
@@ -91,7 +91,9 @@ def _look(rows: Features, bank: Features, words: float = WORDS) -> tuple[NDArray
 
     close = rows.meaning @ bank.meaning.T
     itself = close > SAME
-    if words:
+    if words and len(rows) == 1:  # sparse by sparse would first turn the whole bank around
+        close += words * (bank.words @ dense_words(rows))
+    elif words:
         shared = (rows.words @ bank.words.T).tocoo()
         close[shared.coords] += words * shared.data
     close[itself] = -1

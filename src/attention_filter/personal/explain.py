@@ -4,15 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from attention_filter.personal.context import pull_back
-from attention_filter.personal.features import SLOTS, Features, Floats, unit
+from attention_filter.personal.features import SLOTS, Features, Floats, Ints, dense_words, one_word_row, unit
 from attention_filter.personal.feedback import History
 from attention_filter.personal.ranking import NEIGHBOURS, Profile, near_weights, nearest, read_outs
 from attention_filter.personal.threads import one_thread_each
 from attention_filter.words import occurrences, term_id, units
+
+
+@dataclass(frozen=True)
+class Seen:
+    """How one candidate sees the m past items: what each head makes of them, a_j Σ_k h_k A_kj by name, and their
+    products with its `meaning` and with its `words`, each (m,)."""
+
+    looked: dict[str, np.ndarray]
+    meaning: np.ndarray
+    words: np.ndarray
+
+
+class Tokens(Protocol):
+    """An encoder's view of a text of T tokens: `spans` (start, end) in it, `states` (T, d), whose mean, normalised, is
+    the text's vector, and what each token brought to that mean along a direction."""
+
+    @property
+    def spans(self) -> Sequence[tuple[int, int]]: ...
+
+    @property
+    def states(self) -> Floats: ...
+
+    def carried(self, toward: np.ndarray) -> np.ndarray: ...
 
 
 @one_thread_each()
@@ -23,16 +47,24 @@ def shares(profile: Profile, candidate: Features) -> dict[str, np.ndarray]:
     its Shapley value; for `near` and `said` it is exact for the neighbours and the statement that were chosen, and for
     `taste` the rest is what told the candidate from ordinary items.
     """
-    history, word_weight = profile.history, profile.background.word_weight
-    weight = history.weight.astype(np.float64)
-    meaning = (history.features.meaning.astype(np.float64) @ candidate.meaning[0].astype(np.float64)).ravel()
-    words = (history.features.words @ candidate.words.T).toarray().ravel().astype(np.float64)
-    out = {}
+    return _shares(profile, _see(profile, candidate))
+
+
+def _see(profile: Profile, candidate: Features) -> Seen:
+    history = profile.history
+    heads, looked = {head.name: head for head in profile.heads}, {}
     for name, h in read_outs(profile, candidate).items():
-        head = next(head for head in profile.heads if head.name == name)
-        looked = h[0].astype(np.float64) @ head.a.astype(np.float64)  # Σ_k h_k A_kj
-        out[name] = looked * weight * (meaning + (word_weight * words if head.words is not None else 0))
-    kernel = meaning + word_weight * words
+        looked[name] = h[0].astype(np.float64) @ heads[name].a.astype(np.float64) * history.weight
+    meaning = history.features.meaning @ candidate.meaning[0].astype(np.float64)
+    words = history.features.words @ dense_words(candidate).astype(np.float64)
+    return Seen(looked, meaning, words)
+
+
+def _shares(profile: Profile, seen: Seen) -> dict[str, np.ndarray]:
+    history, word_weight = profile.history, profile.background.word_weight
+    kernel = seen.meaning + word_weight * seen.words
+    counts_words = {head.name: head.words is not None for head in profile.heads}
+    out = {name: looked * (kernel if counts_words[name] else seen.meaning) for name, looked in seen.looked.items()}
     _, index = nearest(kernel.astype(np.float32)[None])
     chosen = index[0]
     out["near"] = np.zeros(len(history))
@@ -72,54 +104,50 @@ def carried_by_items(profile: Profile, candidate: Features) -> Carried:
     ordinary = baseline = 0.0
     if not len(profile.history):
         return Carried({}, 0.0, 0.0)
-    for term, parts in shares(profile, candidate).items():
+    of_terms = shares(profile, candidate)
+    for term, parts in of_terms.items():
         worth = _worth(profile, term)
         total += worth * parts
         baseline -= worth * profile.scale.mean.get(term, 0.0)
     if profile.taste:
-        rest = profile.taste.of(candidate)[0] - profile.taste.constant - shares(profile, candidate)["taste"].sum()
+        rest = profile.taste.of(candidate)[0] - profile.taste.constant - of_terms["taste"].sum()
         ordinary = _worth(profile, "taste") * float(rest)
         baseline += _worth(profile, "taste") * profile.taste.constant
     by_item = {key: float(value) for key, value in zip(profile.history.keys, total, strict=True)}
     return Carried(by_item, ordinary, baseline)
 
 
-def carried_by_words(
-    profile: Profile,
-    candidate: Features,
-    text: str,
-    lang: str,
-    token_spans: Sequence[tuple[int, int]],
-    token_states: np.ndarray,
-) -> WordShares:
+@one_thread_each()
+def carried_by_words(profile: Profile, candidate: Features, text: str, lang: str, tokens: Tokens) -> WordShares:
     """Each word's part of the candidate's score: what its meaning carried plus what the word itself carried.
 
-    `token_spans` (T) and `token_states` (T, d) are the encoder's for `text`; the states' mean, normalised, is the
-    text's vector. With the read-outs and the chosen neighbours held fixed the score is linear in both unit vectors,
-    each of which is shared out by `shapley_in_unit`, so the shares and `rest` sum to `by_item` and `ordinary` of
-    `carried_by_items`. What the text's neighbours in the stream
-    carried goes to the words that drew them.
+    `tokens` are the encoder's for `text`. With the read-outs, the chosen neighbours and the lengths of the vectors held
+    fixed, the score is linear in the text's mean state, to which each token brought its part, and in its words (whose
+    length, too, is shared out). What no token brought is shared equally; what the text's neighbours in the stream
+    carried goes to the words that drew them. The shares and `rest` sum to `by_item` and `ordinary` of
+    `carried_by_items`.
     """
-    toward_meaning, toward_words = _direction(profile, candidate)
-    background = profile.background
-    alone = _alone(background.centre(lang), token_states)
-    toward_meaning = pull_back(toward_meaning, Features(alone[None], candidate.words), background.bank)
+    slots, said = one_word_row(candidate)
+    toward_meaning, toward_words = _direction(profile, candidate, slots)
+    mean = tokens.states.mean(0, dtype=np.float64)
+    length = np.linalg.norm(mean)
+    about = mean / length - profile.background.centre(lang)  # the text's own vector before it is made a unit
+    alone = unit(about[None])
+    toward = pull_back(toward_meaning, Features(alone, candidate.words), profile.background.bank)
+    parts = tokens.carried(toward / (np.linalg.norm(about) * length or 1.0))
+    parts = parts + (toward @ alone[0] - parts.sum()) / len(parts)  # the centre and biases, which no token brought
     letters = np.zeros(len(text) + 1)  # the last one collects what has no place
-    for (start, end), value in zip(
-        token_spans, _token_shares(background.centre(lang), token_states, toward_meaning), strict=True
-    ):
+    for (start, end), value in zip(tokens.spans, parts.tolist(), strict=True):
         _spread(letters, start, end, value)
-    row = candidate.words.tocoo()
-    said = row.data.astype(np.float64)
-    values = shapley_in_unit(said * toward_words[row.coords[1]], said**2, said**2)  # slots are at right angles
-    worth = dict(zip(row.coords[1].tolist(), values.tolist(), strict=True))
-    places: dict[int, list[tuple[int, int]]] = {slot: [] for slot in worth}
+    places: dict[int, list[tuple[int, int]]] = {slot: [] for slot in slots.tolist()}
     for start, end, term in occurrences(text):
         places.get(term_id(term) % SLOTS, []).append((start, end))
-    for slot, value in worth.items():
-        for start, end in places[slot] or [(0, 0)]:
-            _spread(letters, start, end, value / max(len(places[slot]), 1))
-    cuts = [start for start, end in token_spans if end > start]
+    # Slots are at right angles; a row where two words share one is a little longer or shorter than one.
+    of_words = np.linalg.norm(said) * shapley_in_unit(said * toward_words, said**2, said**2)
+    for found, value in zip(places.values(), of_words.tolist(), strict=True):
+        for start, end in found or [(0, 0)]:
+            _spread(letters, start, end, value / max(len(found), 1))
+    cuts = [start for start, end in tokens.spans if end > start]
     words = tuple((start, end, float(letters[start:end].sum())) for start, end in units(text, cuts))
     return WordShares(words, float(letters.sum()) - sum(value for _, _, value in words))
 
@@ -132,26 +160,22 @@ def _spread(letters: np.ndarray, start: int, end: int, value: float) -> None:
         letters[-1] += value
 
 
-def _direction(profile: Profile, candidate: Features) -> tuple[np.ndarray, np.ndarray]:
-    """The two vectors g, (d,) and (SLOTS,), with score = g_meaning·meaning + g_words·words + baseline."""
-    history = profile.history
+def _direction(profile: Profile, candidate: Features, slots: Ints) -> tuple[np.ndarray, np.ndarray]:
+    """g, (d,) and at the candidate's own slots (slots,): score = g_meaning·meaning + g_words·words + baseline."""
+    history, seen = profile.history, _see(profile, candidate)
     on_meaning, on_both = np.zeros(len(history)), np.zeros(len(history))
-    heads = {head.name: head for head in profile.heads}
-    for name, h in read_outs(profile, candidate).items():
-        looked = (h[0] @ heads[name].a) * history.weight * _worth(profile, name)
-        if heads[name].words is None:
-            on_meaning += looked
-        else:
-            on_both += looked
-    parts = shares(profile, candidate)
+    for head in profile.heads:
+        into = on_meaning if head.words is None else on_both
+        into += seen.looked[head.name] * _worth(profile, head.name)
+    parts = _shares(profile, seen)
     for term in ("near", "said"):
         if term in parts:
             on_both += _chosen(profile, term, parts[term]) * _worth(profile, term)
-    meaning = history.features.meaning.T.astype(np.float64) @ (on_meaning + on_both)
-    words = np.asarray(history.features.words.T @ (profile.background.word_weight * on_both)).ravel()
+    meaning = history.features.meaning.T @ (on_meaning + on_both)
+    words = (history.features.words.T @ (profile.background.word_weight * on_both))[slots]
     if profile.taste:
-        meaning += _worth(profile, "taste") * profile.taste.meaning
-        words = words + _worth(profile, "taste") * profile.taste.words
+        meaning = meaning + _worth(profile, "taste") * profile.taste.meaning
+        words = words + _worth(profile, "taste") * profile.taste.words[slots]
     return meaning, words
 
 
@@ -183,20 +207,6 @@ def _chosen(profile: Profile, term: str, parts: np.ndarray) -> np.ndarray:
         return np.where(parts != 0, near_weights(history) / NEIGHBOURS, 0)
     largest = np.abs(history.weight[history.statement]).max()
     return np.where(parts != 0, history.weight / largest, 0)
-
-
-def _alone(centre: Floats, states: np.ndarray) -> Floats:
-    """The text's own vector: its mean state about the centre of its language, (d,)."""
-    mean = states.astype(np.float64).mean(0)
-    alone: Floats = unit((mean / np.linalg.norm(mean) - centre)[None])[0]
-    return alone
-
-
-def _token_shares(centre: Floats, states: np.ndarray, toward: np.ndarray) -> np.ndarray:
-    """g·meaning split over the tokens: meaning = the unit vector of (mean state / its norm − centre)."""
-    length = np.linalg.norm(states.astype(np.float64).mean(0))
-    parts = states.astype(np.float64) / length - centre
-    return shapley_in_unit(parts @ toward, parts @ parts.sum(0), (parts**2).sum(1))
 
 
 def shapley_in_unit(toward: np.ndarray, along: np.ndarray, own: np.ndarray) -> np.ndarray:

@@ -72,6 +72,21 @@ def add_words(kernel: Floats, left: Features, right: Features, word_weight: floa
     return kernel
 
 
+def one_word_row(row: Features) -> tuple[Ints, Floats]:
+    """The slots of one text's words, sorted and each once, and their weights."""
+    slots, place = np.unique(row.words.indices, return_inverse=True)
+    return slots.astype(np.int64), np.bincount(place, row.words.data, len(slots)).astype(np.float32)
+
+
+def dense_words(rows: Features, row: int = 0) -> Floats:
+    """One text's words over all slots, (SLOTS,): sparse rows times it are quick, times a sparse row they are not."""
+    words = rows.words
+    out = np.zeros(words.shape[1], np.float32)
+    own = slice(words.indptr[row], words.indptr[row + 1])
+    np.add.at(out, words.indices[own], words.data[own])  # two words may share a slot
+    return out
+
+
 def word_cosines(left: Features, right: Features) -> Floats:
     """Cosine of the words alone for every pair of rows, (n, m)."""
     return np.asarray((left.words @ right.words.T).toarray(), np.float32)

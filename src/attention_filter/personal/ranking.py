@@ -187,13 +187,18 @@ def raw_terms(
     history = profile.history
     if not len(history):
         return {}
+    short = len(history) < candidates.meaning.shape[1]  # a longer one is quicker asked by what the heads have learned
 
     def part(rows: slice) -> dict[str, np.ndarray]:
         some = candidates[rows]
         kernel = some.meaning @ history.features.meaning.T  # (n, m)
-        terms = _attend_by_items(profile, some, rows, cached, kernel, words=False)
-        add_words(kernel, some, history.features, profile.background.word_weight)
-        terms = _attend_by_items(profile, some, rows, cached, kernel, words=True) | terms
+        if short:
+            terms = _attend_by_items(profile, some, rows, cached, kernel, words=False)
+            add_words(kernel, some, history.features, profile.background.word_weight)
+            terms = _attend_by_items(profile, some, rows, cached, kernel, words=True) | terms
+        else:
+            terms = _attention(profile, some, rows, cached)
+            add_words(kernel, some, history.features, profile.background.word_weight)
         terms["near"] = _near(kernel, near_weights(history))
         if history.statement.any():
             terms["said"] = _said(kernel[:, history.statement], history.weight[history.statement])
@@ -279,6 +284,8 @@ def _head(name: str, prototypes: Floats, history: History, *, count_words: bool)
     a = attention(prototypes, meaning, "queries")  # (K, m)
     weighted = (a * history.weight).astype(np.float32)
     words = sparse.csr_array(sparse.csr_array(weighted) @ history.features.words) if count_words else None
+    if words is not None:
+        words.sort_indices()  # then one act more is added in its place
     return Head(name, prototypes, a, weighted @ meaning, words)
 
 

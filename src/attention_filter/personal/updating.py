@@ -12,7 +12,7 @@ import numpy as np
 from scipy import sparse
 
 from attention_filter.personal import ranking
-from attention_filter.personal.features import Features, stack
+from attention_filter.personal.features import Features, one_word_row, stack
 from attention_filter.personal.feedback import History
 from attention_filter.personal.ranking import Head, Profile
 from attention_filter.personal.threads import one_thread_each
@@ -64,5 +64,8 @@ def _moved(head: Head, weighted: np.ndarray, row: Features) -> Head:
     """The head with `weighted` (K, 1) times the row added to what it has learned."""
     words = head.words
     if words is not None:
-        words = sparse.csr_array(words + sparse.csr_array(weighted) @ row.words)
+        slots, said = one_word_row(row)
+        rows = np.arange(len(weighted) + 1) * len(slots)
+        outer = (weighted @ said[None]).ravel(), np.tile(slots, len(weighted)), rows
+        words = sparse.csr_array(words + sparse.csr_array(outer, shape=words.shape))
     return replace(head, learned=(head.learned + weighted @ row.meaning).astype(np.float32), words=words)
