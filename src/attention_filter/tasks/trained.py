@@ -230,7 +230,8 @@ def begin(trained: Trained, train: Sequence[Labelled], held: Sequence[Labelled],
     first = next(
         number for number, layer in enumerate(model.encoder.layers) if any(p.requires_grad for p in layer.parameters())
     )
-    states = _states_below(model.encoder.eval(), first, [ids for ids, _ in (*train, *held)])
+    model.eval()
+    states = _states_below(model.encoder, first, [ids for ids, _ in (*train, *held)])
     rows = np.zeros((len(train), model.encoder.config.dim), np.float32)
 
     def compute(batch: list[int]) -> None:
@@ -250,7 +251,7 @@ def begin(trained: Trained, train: Sequence[Labelled], held: Sequence[Labelled],
 
 
 def _states_below(encoder: TextEncoder, first: int, texts: Sequence[Sequence[int]]) -> dict[tuple[int, ...], Tensor]:
-    """The states below layer `first` of each text, (T, d) in bfloat16, which halves what they take."""
+    """The states below layer `first` of each text, (T, d) in float16, which halves what they take."""
     ids = sorted({tuple(one) for one in texts}, key=lambda one: (len(one), one))
     alike = [list(some) for _, some in groupby(ids, len)]
     at_once = max(1, TOKENS_AT_ONCE // max(map(len, ids)))
@@ -260,7 +261,7 @@ def _states_below(encoder: TextEncoder, first: int, texts: Sequence[Sequence[int
         x = encoder.embedding(torch.tensor(some))
         for layer in encoder.layers[:first]:
             x = layer(x, None)
-        return list(zip(some, x.bfloat16(), strict=True))
+        return list(zip(some, x.half(), strict=True))
 
     return {one: state.clone() for pairs in in_threads(compute, groups) for one, state in pairs}
 
