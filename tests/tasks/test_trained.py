@@ -28,7 +28,9 @@ def test_the_head_starts_as_a_linear_probe(rows):
         assert trained.begin(model, examples, [], several=False).measure(examples)["accuracy"] > 0.9
 
 
-def test_what_stays_is_computed_once_and_means_the_same(rows, topics):
+@pytest.mark.parametrize("kept", [10_000, 100, 0])
+def test_what_stays_is_computed_once_and_means_the_same(rows, topics, monkeypatch, kept):
+    monkeypatch.setattr(trained, "KEPT", kept)
     model, examples = rows
     lesson = trained.begin(model, examples, [], several=False)
     with torch.inference_mode():
