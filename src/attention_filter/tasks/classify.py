@@ -320,8 +320,7 @@ class Classifier:
         plan = replace(plan or usual_plan(self.method, self.rank), metric=metric, seed=self.seed)
         texts, held_texts = ([one.text for one in some] for some in (train, held))
         targets, right = self.targets(train), self.targets(held)
-        is_tuned = self.method == "tuned"
-        if is_tuned:
+        if self.method == "tuned":
             model = trained.tuned(len(self.labels), rank=self.rank, layers=self.layers, seed=self.seed)
         else:
             model = trained.from_scratch(len(self.labels), texts, self.seed)
@@ -330,17 +329,18 @@ class Classifier:
             return list(zip([one.ids for one in model.tokenize(some)], wanted.tolist(), strict=True))
 
         rows, checked = ready(texts, targets), ready(held_texts, right)
-        lesson = trained.begin(model, rows, checked, self.several) if is_tuned else trained.Lesson(model, self.several)
+        lesson = trained.Lesson(model, self.several)
+        if self.method == "tuned":
+            lesson = trained.begin(model, rows, checked, self.several, progress)
         fit(
             lesson, rows, checked, plan, folder=folder, progress=progress, track=track,
             origin=checkpoint.data_hash(self.data, self.method, self.rank, self.layers, asdict(plan)),
-            rate_of=lesson.rate_of(plan.rate) if is_tuned else lambda _: 1.0,
+            rate_of=lesson.rate_of(plan.rate),
         )  # fmt: skip
         lesson.settle()
-        weight = best_weight(
-            model.logits(held_texts), learn_grams(texts, targets).logits(held_texts), right, self.several
-        )
-        return replace(model, words=learn_grams(texts, targets).weighed(weight)) if weight else model
+        words = learn_grams(texts, targets)
+        weight = best_weight(model.logits(held_texts), words.logits(held_texts), right, self.several)
+        return replace(model, words=words.weighed(weight)) if weight else model
 
 
 def usual_plan(method: Method, rank: int) -> FitConfig:

@@ -35,6 +35,8 @@ from attention_filter.tasks.probe import regression
 if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
 
+    from attention_filter.training.loop import Progress
+
 Floats = NDArray[np.float32]
 Ids = tuple[int, ...]
 Labelled = tuple[list[int], list[float]]  # token ids, and how much the text has of each label, 0 to 1
@@ -206,7 +208,9 @@ class Lesson:
         return {"f1": 2 * hits / max(said + there, 1)} if self.several else {"accuracy": right / len(examples)}
 
     def rate_of(self, rate: float) -> Callable[[str], float]:
-        """How fast each parameter of a tuned encoder learns, as a multiple of `rate`."""
+        """How fast each parameter learns, as a multiple of `rate`: a tuned head most, the lower layers least."""
+        if self.below is None:
+            return lambda _: 1.0
         depth = self.trained.model.encoder.config.layers
 
         def times(name: str) -> float:
@@ -233,14 +237,20 @@ class Lesson:
         return logits
 
 
-def begin(trained: Trained, train: Sequence[Labelled], held: Sequence[Labelled], several: bool) -> Lesson:
+def begin(
+    trained: Trained,
+    train: Sequence[Labelled],
+    held: Sequence[Labelled],
+    several: bool,
+    progress: Progress = lambda *_: None,
+) -> Lesson:
     """A lesson for a tuned encoder: what stays is computed, and the head starts as a linear probe."""
     model = trained.model
     first = next(
         number for number, layer in enumerate(model.encoder.layers) if any(p.requires_grad for p in layer.parameters())
     )
     model.eval()
-    states = _kept(model.encoder, first, [tuple(ids) for ids, _ in (*train, *held)])
+    states = _kept(model.encoder, first, [tuple(ids) for ids, _ in (*train, *held)], progress)
     rows = np.zeros((len(train), model.encoder.config.dim), np.float32)
 
     def compute(batch: list[int]) -> None:
@@ -258,7 +268,7 @@ def begin(trained: Trained, train: Sequence[Labelled], held: Sequence[Labelled],
     return Lesson(trained, several, below=Below(first, states, torch.from_numpy(centre), torch.tensor(scale)))
 
 
-def _kept(encoder: TextEncoder, first: int, texts: Sequence[Ids]) -> dict[Ids, Tensor]:
+def _kept(encoder: TextEncoder, first: int, texts: Sequence[Ids], progress: Progress) -> dict[Ids, Tensor]:
     """What `_below` makes of the texts, KEPT tokens of them."""
     some, tokens = list[Ids](), 0
     for one in dict.fromkeys(texts):
@@ -268,8 +278,13 @@ def _kept(encoder: TextEncoder, first: int, texts: Sequence[Ids]) -> dict[Ids, T
     def compute(batch: list[int]) -> dict[Ids, Tensor]:
         return _below(encoder, first, [some[i] for i in batch])
 
-    groups = batches([len(one) for one in some], TOKENS_AT_ONCE)
-    return {one: states.clone() for found in in_threads(compute, groups) for one, states in found.items()}
+    out = dict[Ids, Tensor]()
+    for found in in_threads(compute, batches([len(one) for one in some], TOKENS_AT_ONCE)):
+        out |= {
+            one: states.clone() for one, states in found.items()
+        }  # outside of inference, so that it can be learned on
+        progress("Encoding", len(out), len(some))
+    return out
 
 
 @torch.no_grad()
