@@ -62,7 +62,7 @@ def train_classify(
         bool, typer.Option("--several", help="A text may have several labels, parted by ; or |.")
     ] = False,
     rank: Rank = 0,
-    layers: Layers = 12,
+    layers: Layers = 4,
     rounds: Rounds = None,
     wandb: Wandb = "",
     licence: Licence = "",
@@ -89,7 +89,7 @@ def train_sentiment(
     label: LabelColumn = "label",
     method: How = "probe",
     rank: Rank = 0,
-    layers: Layers = 12,
+    layers: Layers = 4,
     rounds: Rounds = None,
     wandb: Wandb = "",
     licence: Licence = "",

