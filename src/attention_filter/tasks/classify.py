@@ -11,6 +11,7 @@ out of scope when its energy −log Σ exp(logit/T) lies above nearly all of tho
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from attention_filter.models.encoder import Encoder
+    from attention_filter.tasks.compress import Quick
     from attention_filter.tasks.trained import Trained
     from attention_filter.training.loop import FitConfig, Progress, Track
 
@@ -85,7 +87,7 @@ class Classifier:
         self.energy_limit = float("inf")
         self.metrics: dict[str, float] = {}
         self.data = ""
-        self._model: Probe | Trained | None = None
+        self._model: Probe | Trained | Quick | None = None
         self._encoder: Encoder | None = None
 
     # Learning
@@ -115,19 +117,16 @@ class Classifier:
         if self.method == "probe":
             counted = _counting(progress, "Encoding", len(examples) + len(set(unlabelled)))
             self._model, rows, logits = fit_probe(
-                self._load_encoder(), [one.text for one in examples], self._targets(examples),
+                self._load_encoder(), [one.text for one in examples], self.targets(examples),
                 several=self.several, seed=self.seed, unlabelled=unlabelled, progress=counted,
             )  # fmt: skip
             held: Sequence[Example] = valid or [examples[row] for row in rows] or examples
             logits = logits if len(rows) and not valid else self.logits([one.text for one in held])
         else:
-            train, held = (examples, valid) if valid else self._split(examples)
+            train, held = (examples, valid) if valid else self.split(examples)
             self._model = self._train(train, held, plan, folder, progress, track)
             logits = self.logits([one.text for one in held])
-        targets = self._targets(held)
-        self.temperature = calibration.fit_temperature(logits, targets, self.several)
-        self.energy_limit = float(np.quantile(calibration.energy(logits / self.temperature), IN_SCOPE))
-        self.metrics = calibration.measured(logits, targets, self.temperature, self.several)
+        self._calibrate(logits, self.targets(held))
         return self
 
     def from_names(self, labels: Sequence[str], some_texts: Sequence[str] = ()) -> Classifier:
@@ -138,6 +137,13 @@ class Classifier:
         self._model = zero_shot(self._load_encoder(), self.labels, some_texts)
         return self
 
+    def replaced(self, model: Trained | Quick, held: Sequence[Example]) -> Classifier:
+        """The same labels told apart by another model, calibrated and measured on these examples."""
+        found = copy(self)
+        found._model = model
+        found._calibrate(found.logits([one.text for one in held]), found.targets(held))
+        return found
+
     # Using
 
     def logits(self, texts: Sequence[str], progress: Callable[[int], None] | None = None) -> Floats:
@@ -145,7 +151,7 @@ class Classifier:
         for number, text in enumerate(texts, 1):
             if not text.strip():
                 raise DataError(f"text {number} is empty")
-        return self._known().logits(texts, progress) if len(texts) else np.zeros((0, len(self.labels)), np.float32)
+        return self.known().logits(texts, progress) if len(texts) else np.zeros((0, len(self.labels)), np.float32)
 
     def predict_proba(self, texts: Sequence[str]) -> Floats:
         """The probability of each label, (n, labels): rows sum to one, unless a text may have several."""
@@ -175,7 +181,7 @@ class Classifier:
             raise UsageError(f"{label!r}: the labels are {', '.join(self.labels[:20])}")
         logits = self.logits([text])[0]
         which = self.labels.index(label) if label is not None else int(logits.argmax())
-        spans, shares, rest = self._known().word_shares(text, which)
+        spans, shares, rest = self.known().word_shares(text, which)
         words = [WordShare(*span, float(share)) for span, share in zip(spans, shares, strict=True)]
         told = tuple(word for word in words if word.end > word.start)
         rest += sum(word.value for word in words if word.end == word.start)
@@ -187,7 +193,7 @@ class Classifier:
 
     def evaluate(self, examples: Sequence[Example]) -> dict[str, float]:
         """Accuracy (or F1), macro F1, and how far probabilities are from what comes true (ECE, 15 bins)."""
-        logits, targets = self.logits([one.text for one in examples]), self._targets(examples)
+        logits, targets = self.logits([one.text for one in examples]), self.targets(examples)
         if len(targets) and not targets.any() and any(one.labels for one in examples):
             found = ", ".join(sorted({label for one in examples for label in one.labels})[:5])
             raise DataError(f"none of the labels ({found}) was learned; those are {', '.join(self.labels[:5])}")
@@ -197,7 +203,7 @@ class Classifier:
 
     def save(self, folder: Path, licence: str = "", *, task: str = TASK) -> None:
         """Write the model as a folder that `load` reads. `licence` is that of the data it learned from."""
-        model = self._known()
+        model = self.known()
         config: dict[str, Any] = {
             "labels": self.labels, "several": self.several, "encoder": self.encoder_name, "rank": self.rank,
             "layers": self.layers, "seed": self.seed, "temperature": self.temperature,
@@ -210,8 +216,13 @@ class Classifier:
             config |= {"encoder_id": model.encoder.id, "read": model.layers}
             checkpoint.save_model(folder, about, {k: torch.from_numpy(v) for k, v in model.tensors().items()})
             return
+        from attention_filter.tasks.compress import Quick
         from attention_filter.tasks.trained import config_of
 
+        if isinstance(model, Quick):
+            config |= model.described()
+            checkpoint.save_model(folder, about, model.kept)
+            return
         own = self.method == "scratch"
         if own:
             config["transformer"] = config_of(model)
@@ -245,7 +256,7 @@ class Classifier:
         found.metrics, found.data = dict(about.metrics), about.data
         return found
 
-    def _rebuilt(self, folder: Path, config: dict[str, Any], tensors: dict[str, Tensor]) -> Probe | Trained:
+    def _rebuilt(self, folder: Path, config: dict[str, Any], tensors: dict[str, Tensor]) -> Probe | Trained | Quick:
         if self.method == "probe":
             arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
             probe = load_probe(self._load_encoder(), config["encoder_id"], config["read"], arrays)
@@ -254,6 +265,10 @@ class Classifier:
             return probe
         from attention_filter.tasks import trained
 
+        if "precision" in config:
+            from attention_filter.tasks.compress import rebuilt
+
+            return rebuilt(config, tensors)
         if self.method == "scratch":
             model = trained.rebuilt(checkpoint.load_tokenizer(folder), len(self.labels), config["transformer"])
         else:
@@ -263,7 +278,13 @@ class Classifier:
 
     # Inside
 
-    def _known(self) -> Probe | Trained:
+    def _calibrate(self, logits: Floats, targets: Floats) -> None:
+        """Temperature, limit of the energy and figures, by held-out examples."""
+        self.temperature = calibration.fit_temperature(logits, targets, self.several)
+        self.energy_limit = float(np.quantile(calibration.energy(logits / self.temperature), IN_SCOPE))
+        self.metrics = calibration.measured(logits, targets, self.temperature, self.several)
+
+    def known(self) -> Probe | Trained | Quick:
         if self._model is None:
             raise UsageError("this classifier has learned nothing yet: fit it, or load one")
         return self._model
@@ -274,7 +295,7 @@ class Classifier:
         self._encoder = self._encoder or load_encoder(self.encoder_name)
         return self._encoder
 
-    def _targets(self, examples: Sequence[Example]) -> Floats:
+    def targets(self, examples: Sequence[Example]) -> Floats:
         """1 where a text has a label, (n, labels)."""
         place = {label: i for i, label in enumerate(self.labels)}
         out = np.zeros((len(examples), len(self.labels)), np.float32)
@@ -282,7 +303,7 @@ class Classifier:
             row[[place[label] for label in one.labels if label in place]] = 1
         return out
 
-    def _split(self, examples: Sequence[Example]) -> tuple[list[Example], list[Example]]:
+    def split(self, examples: Sequence[Example]) -> tuple[list[Example], list[Example]]:
         """Nine tenths and one tenth, by chance; every label stays among the first."""
         order = np.random.default_rng(self.seed).permutation(len(examples)).tolist()
         wanted, left = max(1, round(SHARE_VALID * len(examples))), {label: 0 for label in self.labels}
@@ -323,7 +344,7 @@ class Classifier:
 
         def ready(some: Sequence[Example]) -> list[trained.Labelled]:
             ids = [one.ids for one in model.tokenize([one.text for one in some])]
-            return list(zip(ids, self._targets(some).tolist(), strict=True))
+            return list(zip(ids, self.targets(some).tolist(), strict=True))
 
         origin = checkpoint.data_hash(self.data, self.method, self.rank, self.layers, asdict(plan))
         lesson = trained.Lesson(model, self.several)

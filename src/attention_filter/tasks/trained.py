@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
 
 Floats = NDArray[np.float32]
-Labelled = tuple[list[int], list[float]]  # token ids, and for each label 1 where the text has it
+Labelled = tuple[list[int], list[float]]  # token ids, and how much the text has of each label, 0 to 1
 TOKENS_AT_ONCE = 2048
 SMALL = dict(dim=128, heads=4, layers=2, wide=256, longest=256, dropout=0.2)  # from scratch, for a few thousand texts
 SIZE = 8000  # pieces of the vocabulary learned for it
@@ -145,7 +145,7 @@ class Lesson:
         logits, targets = self._logits(examples), torch.tensor([target for _, target in examples])
         if self.several:
             return F.binary_cross_entropy_with_logits(logits, targets)
-        return F.cross_entropy(logits, targets.argmax(1), label_smoothing=self.smoothing)
+        return F.cross_entropy(logits, targets, label_smoothing=self.smoothing)
 
     def measure(self, examples: Sequence[Labelled]) -> dict[str, float]:
         groups = batches([len(ids) for ids, _ in examples], TOKENS_AT_ONCE)
