@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from attention_filter.tasks.classify import Classifier, Reasons
     from attention_filter.tasks.examples import Example
     from attention_filter.tasks.sentiment import Sentiment
+    from attention_filter.training.augment import Change
 
     Task = Classifier | Sentiment
 
@@ -34,6 +35,10 @@ Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the model
 Valid = Annotated[Path | None, typer.Option("--valid", metavar="FILE", help="To check on; else a part of --data.")]
 Unlabelled = Annotated[
     Path | None, typer.Option("--unlabelled", metavar="FILE", help="probe: more texts of the kind, without labels.")
+]
+Augment = Annotated[
+    str,
+    typer.Option("--augment", metavar="A,B,…", help="Each text once more with synonyms, typos, drop, swap (of words)."),
 ]
 How = Annotated[
     Method, typer.Option(help="probe: soon done; tuned: the encoder too, the best; scratch: a small model.")
@@ -55,6 +60,7 @@ def train_classify(
     out: Out,
     valid: Valid = None,
     unlabelled: Unlabelled = None,
+    augment: Augment = "",
     text: TextColumn = "text",
     label: LabelColumn = "label",
     method: How = "probe",
@@ -77,7 +83,8 @@ def train_classify(
     checked = read_examples(valid, text=text, label=label, several=several) if valid else []
     model = Classifier(method, several=several, encoder=settings().model, rank=rank, layers=layers, seed=seed)
     plan = _plan(method, rank, rounds)
-    _train(model, examples, checked, _texts(unlabelled, text), plan, out, data, wandb, licence, as_json, "classify")
+    more, changes = _texts(unlabelled, text), _changes(augment, examples)
+    _train(model, examples, checked, more, changes, plan, out, data, wandb, licence, as_json, "classify")
 
 
 def train_sentiment(
@@ -85,6 +92,7 @@ def train_sentiment(
     out: Out,
     valid: Valid = None,
     unlabelled: Unlabelled = None,
+    augment: Augment = "",
     text: TextColumn = "text",
     label: LabelColumn = "label",
     method: How = "probe",
@@ -104,7 +112,8 @@ def train_sentiment(
     checked = read_examples(valid, text=text, label=label) if valid else []
     model = Sentiment(method, encoder=settings().model, rank=rank, layers=layers, seed=seed)
     plan = _plan(method, rank, rounds)
-    _train(model, examples, checked, _texts(unlabelled, text), plan, out, data, wandb, licence, as_json, "sentiment")
+    more, changes = _texts(unlabelled, text), _changes(augment, examples)
+    _train(model, examples, checked, more, changes, plan, out, data, wandb, licence, as_json, "sentiment")
 
 
 def evaluate_classify(
@@ -220,6 +229,7 @@ def _train(
     examples: list[Example],
     checked: list[Example],
     unlabelled: list[str],
+    changes: list[Change],
     plan: Any,
     out: Path,
     data: Path,
@@ -235,8 +245,8 @@ def _train(
     out = out.absolute()
     with _tracked(plan is not None, out, wandb, {"data": str(data), "task": task}) as track, progress() as show:
         model.fit(
-            examples, checked, unlabelled=unlabelled, plan=plan, folder=out.with_name(f"{out.name}.training"),
-            progress=show, track=track,
+            examples, checked, unlabelled=unlabelled, changes=changes, plan=plan,
+            folder=out.with_name(f"{out.name}.training"), progress=show, track=track,
         )  # fmt: skip
     model.save(out, licence)
     _figures({"examples": len(examples), "labels": len(model.labels), **model.metrics}, as_json)
@@ -247,6 +257,13 @@ def _texts(path: Path | None, column: str) -> list[str]:
     from attention_filter.tasks.examples import read_texts
 
     return [one for one in read_texts(path, text=column) if one.strip()] if path else []
+
+
+def _changes(augment: str, examples: list[Example]) -> list[Change]:
+    from attention_filter.training.augment import changes_named
+
+    names = [name.strip() for name in augment.split(",") if name.strip()]
+    return changes_named(names, [one.text for one in examples], Path(settings().wordnet))
 
 
 def _wanted(texts: list[str] | None, data: Path | None, column: str) -> list[str]:

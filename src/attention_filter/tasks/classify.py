@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from attention_filter.models.encoder import Encoder
     from attention_filter.tasks.compress import Quick
     from attention_filter.tasks.trained import Trained
+    from attention_filter.training.augment import Change
     from attention_filter.training.loop import FitConfig, Progress, Track
 
 Floats = NDArray[np.float32]
@@ -98,6 +99,7 @@ class Classifier:
         valid: Sequence[Example] = (),
         *,
         unlabelled: Sequence[str] = (),
+        changes: Sequence[Change] = (),
         plan: FitConfig | None = None,
         folder: Path | None = None,
         progress: Progress = lambda *_: None,
@@ -106,7 +108,8 @@ class Classifier:
         """Learn from examples; without `valid`, some are held out to calibrate and to stop by (a tenth; of a probe,
         those of its trials, after which it learns from all).
 
-        `unlabelled` texts of the same kind help a probe that has few examples. `plan` is of the methods that train;
+        `unlabelled` texts of the same kind help a probe that has few examples. Each text is learned from once more
+        in each of the `changes` (`training/augment.py`). `plan` is of the methods that train;
         with a `folder` a killed training goes on there. DataError when there is one label only, or when `valid` has
         labels that the examples do not have.
         """
@@ -115,16 +118,17 @@ class Classifier:
             raise DataError(f"labels to check on that no example has: {', '.join(unknown[:5])}")
         self.data = checkpoint.data_hash([(one.text, one.labels) for one in examples])
         if self.method == "probe":
-            counted = _counting(progress, "Encoding", len(examples) + len(set(unlabelled)))
+            more = self._varied(examples, changes)
+            counted = _counting(progress, "Encoding", len(more) + len(set(unlabelled)))
             self._model, rows, logits = fit_probe(
-                self._load_encoder(), [one.text for one in examples], self.targets(examples),
-                several=self.several, seed=self.seed, unlabelled=unlabelled, progress=counted,
+                self._load_encoder(), [one.text for one in more], self.targets(more), several=self.several,
+                seed=self.seed, unlabelled=unlabelled, copies=len(changes), progress=counted,
             )  # fmt: skip
             held: Sequence[Example] = valid or [examples[row] for row in rows] or examples
             logits = logits if len(rows) and not valid else self.logits([one.text for one in held])
         else:
             train, held = (examples, valid) if valid else self.split(examples)
-            self._model = self._train(train, held, plan, folder, progress, track)
+            self._model = self._train(self._varied(train, changes), held, plan, folder, progress, track)
             logits = self.logits([one.text for one in held])
         self._calibrate(logits, self.targets(held))
         return self
@@ -321,6 +325,14 @@ class Classifier:
                 train.append(one)
         return train, held or train[:1]
 
+    def _varied(self, examples: Sequence[Example], changes: Sequence[Change]) -> list[Example]:
+        """The examples, then all of them changed in the first way, and so on."""
+        from attention_filter.training.augment import varied
+
+        columns = varied([one.text for one in examples], changes, self.seed)
+        more = [replace(one, text=text) for texts in columns for one, text in zip(examples, texts, strict=True)]
+        return [*examples, *more]
+
     def _train(
         self,
         train: Sequence[Example],
@@ -330,8 +342,6 @@ class Classifier:
         progress: Progress,
         track: Track,
     ) -> Trained:
-        from dataclasses import asdict, replace
-
         from attention_filter.tasks import trained
         from attention_filter.training.loop import fit
 
@@ -346,7 +356,8 @@ class Classifier:
             ids = [one.ids for one in model.tokenize([one.text for one in some])]
             return list(zip(ids, self.targets(some).tolist(), strict=True))
 
-        origin = checkpoint.data_hash(self.data, self.method, self.rank, self.layers, asdict(plan))
+        learned = [(one.text, one.labels) for one in train]
+        origin = checkpoint.data_hash(learned, self.method, self.rank, self.layers, asdict(plan))
         lesson = trained.Lesson(model, self.several)
         fit(lesson, ready(train), ready(held), plan, folder=folder, origin=origin, progress=progress, track=track)
         return model
