@@ -46,6 +46,8 @@ How = Annotated[
 Rank = Annotated[int, typer.Option(min=0, help="tuned: by LoRA of this rank; 0 trains the layers themselves.")]
 Layers = Annotated[int, typer.Option(min=1, max=12, help="tuned: so many of the upper layers.")]
 Rounds = Annotated[int | None, typer.Option(min=1, help="At most so many passes over the data.")]
+Several = Annotated[bool, typer.Option("--several", help="A text may have several labels, parted by ; or |.")]
+PlanFile = Annotated[Path | None, typer.Option("--plan", metavar="FILE", help="Trained as `attention plan` found best.")]
 Wandb = Annotated[str, typer.Option("--wandb", metavar="PROJECT", help="Send figures to Weights & Biases.")]
 Licence = Annotated[str, typer.Option(help="Of the data; stands in the model's card.")]
 Seed = Annotated[int, typer.Option("--seed", help="Of all chance.")]
@@ -64,12 +66,11 @@ def train_classify(
     text: TextColumn = "text",
     label: LabelColumn = "label",
     method: How = "probe",
-    several: Annotated[
-        bool, typer.Option("--several", help="A text may have several labels, parted by ; or |.")
-    ] = False,
+    several: Several = False,
     rank: Rank = 0,
     layers: Layers = 12,
     rounds: Rounds = None,
+    planned: PlanFile = None,
     wandb: Wandb = "",
     licence: Licence = "",
     seed: Seed = 0,
@@ -81,8 +82,13 @@ def train_classify(
 
     examples = read_examples(data, text=text, label=label, several=several)
     checked = read_examples(valid, text=text, label=label, several=several) if valid else []
-    model = Classifier(method, several=several, encoder=settings().model, rank=rank, layers=layers, seed=seed)
     plan = _plan(method, rank, rounds)
+    if planned:
+        from attention_filter.tasks.search import read_plan
+
+        found = read_plan(planned)
+        method, rank, layers, plan = found.method, found.rank, found.layers, found.fit
+    model = Classifier(method, several=several, encoder=settings().model, rank=rank, layers=layers, seed=seed)
     more, changes = _texts(unlabelled, text), _changes(augment, examples)
     _train(model, examples, checked, more, changes, plan, out, data, wandb, licence, as_json, "classify")
 
