@@ -29,7 +29,7 @@ said = {
     ),
 }
 titles = [Example("".join(pair), (label,)) for label, parts in said.items() for pair in product(*parts)]
-order = Random(0).sample(titles, len(titles))  # noqa: S311
+order = Random(0).sample(titles, len(titles))
 train, held, more = order[:15], order[15:27], [one.text for one in order[27:]]
 print(f"学习 {len(train)} 条，检验 {len(held)} 条，另有无标签 {len(more)} 条")
 

@@ -27,7 +27,7 @@ said = {
                "was turned down", "does not show in the app"]),
 }  # fmt: skip
 messages = [Example(" ".join(pair), (label,)) for label, parts in said.items() for pair in product(*parts)]
-order = Random(0).sample(messages, len(messages))  # noqa: S311
+order = Random(0).sample(messages, len(messages))
 train, held = order[:24], order[24:]
 print(len(train), "messages to learn from,", len(held), "kept back")
 

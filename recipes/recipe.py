@@ -24,7 +24,7 @@ def arguments(about: str | None) -> argparse.Namespace:
 
 def kept_back(rows: Sequence[Example], share: float, seed: int) -> tuple[list[Example], list[Example]]:
     """Most of the rows, and a share of them drawn by chance."""
-    order = random.Random(seed).sample(list(rows), len(rows))  # noqa: S311
+    order = random.Random(seed).sample(list(rows), len(rows))
     cut = round(len(rows) * share)
     return order[cut:], order[:cut]
 

@@ -140,9 +140,16 @@ def test_batches_added_up_step_like_one_large_batch() -> None:
 
 
 def test_norms_and_biases_do_not_decay() -> None:
-    optimizer = loop._optimizer(Line().module, FitConfig(decay=0.5))
+    optimizer = loop._optimizer(Line().module, FitConfig(decay=0.5), lambda _: 1.0)
     for group in optimizer.param_groups:
         assert all((parameter.ndim > 1) == (group["weight_decay"] == 0.5) for parameter in group["params"])
+
+
+def test_parts_learn_as_fast_as_their_names_say() -> None:
+    learner, start = Line(), weights(Line())
+    fit(learner, TRAIN, VALID, CONFIG, rate_of=lambda name: 1e-9 if name.endswith("bias") else 1.0)
+    for name, value in weights(learner).items():
+        assert torch.allclose(value, start[name], atol=1e-6) == name.endswith("bias")
 
 
 def test_a_loss_that_is_no_number_stops_with_an_error() -> None:

@@ -47,7 +47,9 @@ Rank = Annotated[int, typer.Option(min=0, help="tuned: by LoRA of this rank; 0 t
 Layers = Annotated[int, typer.Option(min=1, max=12, help="tuned: so many of the upper layers.")]
 Rounds = Annotated[int | None, typer.Option(min=1, help="At most so many passes over the data.")]
 Several = Annotated[bool, typer.Option("--several", help="A text may have several labels, parted by ; or |.")]
-PlanFile = Annotated[Path | None, typer.Option("--plan", metavar="FILE", help="Trained as `attention plan` found best.")]
+PlanFile = Annotated[
+    Path | None, typer.Option("--plan", metavar="FILE", help="Trained as `attention plan` found best.")
+]
 Wandb = Annotated[str, typer.Option("--wandb", metavar="PROJECT", help="Send figures to Weights & Biases.")]
 Licence = Annotated[str, typer.Option(help="Of the data; stands in the model's card.")]
 Seed = Annotated[int, typer.Option("--seed", help="Of all chance.")]
@@ -68,7 +70,7 @@ def train_classify(
     method: How = "probe",
     several: Several = False,
     rank: Rank = 0,
-    layers: Layers = 12,
+    layers: Layers = 4,
     rounds: Rounds = None,
     planned: PlanFile = None,
     wandb: Wandb = "",
@@ -103,7 +105,7 @@ def train_sentiment(
     label: LabelColumn = "label",
     method: How = "probe",
     rank: Rank = 0,
-    layers: Layers = 12,
+    layers: Layers = 4,
     rounds: Rounds = None,
     wandb: Wandb = "",
     licence: Licence = "",

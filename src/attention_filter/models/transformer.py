@@ -204,9 +204,12 @@ class TextEncoder(nn.Module):
 
     def forward(self, ids: Tensor) -> Tensor:
         """(batch, length) -> (batch, length, dim). What stands at padding means nothing."""
-        keep = ids != self.config.padding
-        x, seen = self.embedding(ids), None if bool(keep.all()) else keep
-        for layer in self.layers:
+        return self.upward(self.embedding(ids), ids != self.config.padding)
+
+    def upward(self, x: Tensor, keep: Tensor, first: int = 0) -> Tensor:
+        """The last states from those below layer `first`; `keep` (batch, length) is False at padding."""
+        seen = None if bool(keep.all()) else keep
+        for layer in self.layers[first:]:
             x = layer(x, seen)
         return self.norm(x)  # type: ignore[no-any-return]
 

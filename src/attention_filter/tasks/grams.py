@@ -10,8 +10,9 @@ from __future__ import annotations
 import itertools
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 from zlib import crc32
 
 import numpy as np
@@ -48,6 +49,14 @@ class Grams:
         """(n, C)."""
         return np.asarray(self.rows(texts) @ self.weights + self.bias, np.float32)
 
+    def weighed(self, weight: float) -> Grams:
+        """The same with all that they add multiplied by `weight`."""
+        return replace(self, weights=self.weights * np.float32(weight), bias=self.bias * np.float32(weight))
+
+    def tensors(self) -> dict[str, NDArray[Any]]:
+        """All that was learned, by name; `load_grams` takes it back."""
+        return {"words.ids": self.ids, "words.idf": self.idf, "words.weights": self.weights, "words.bias": self.bias}
+
     def by_character(self, text: str, which: int) -> NDArray[np.float64]:
         """What each character adds to one label, (len(text),): a gram's part is divided among its characters."""
         out = np.zeros(len(text))
@@ -61,6 +70,11 @@ class Grams:
             if number in values:
                 out[start:end] += values[number] / counts[number] / (end - start)
         return out
+
+    def by_token(self, text: str, which: int, spans: Sequence[tuple[int, int]]) -> tuple[Floats, float]:
+        """What the tokens at `spans` add to one label (T,), and what stands in none of them, the bias included."""
+        said, unread = on_tokens(self.by_character(text, which), spans)
+        return said, unread + float(self.bias[which])
 
 
 def learn_grams(texts: Sequence[str], columns: Floats) -> Grams:
@@ -80,6 +94,14 @@ def learn_grams(texts: Sequence[str], columns: Floats) -> Grams:
             machine = LinearSVC(C=STRENGTH, random_state=0).fit(rows, column > 0)
             weights[:, number], bias[number] = machine.coef_[0], machine.intercept_[0]
     return Grams(ids, idf, weights, bias)
+
+
+def load_grams(tensors: Mapping[str, NDArray[Any]]) -> Grams | None:
+    """The words among a model's tensors; None when it has none."""
+    if not any(name.startswith("words.") for name in tensors):
+        return None
+    idf, weights, bias = (np.asarray(tensors[f"words.{name}"], np.float32) for name in ("idf", "weights", "bias"))
+    return Grams(np.asarray(tensors["words.ids"], np.int64), idf, weights, bias)
 
 
 def grams(text: str) -> Iterator[tuple[int, int, int]]:
@@ -121,3 +143,16 @@ def _rows(counts: Sequence[Counter[int]], ids: Ints, idf: Floats) -> sparse.csr_
         (np.concatenate(data), np.concatenate(index).astype(np.int32), np.array(start, np.int32)),
         shape=(len(counts), len(ids)),
     )
+
+
+def on_tokens(by_character: NDArray[np.float64], spans: Sequence[tuple[int, int]]) -> tuple[Floats, float]:
+    """Values of characters summed over the tokens they stand in, (T,), and what stands in none.
+
+    >>> on_tokens(np.array([1.0, 2.0, 4.0]), [(0, 0), (1, 3)])[0].tolist()
+    [0.0, 6.0]
+    """
+    owner = np.full(len(by_character), -1)
+    for number, (start, end) in enumerate(spans):
+        owner[start:end] = np.where(owner[start:end] < 0, number, owner[start:end])
+    owned = np.bincount(owner[owner >= 0], by_character[owner >= 0], len(spans))
+    return owned.astype(np.float32), float(by_character[owner < 0].sum())

@@ -11,7 +11,7 @@ are near to it (`personal/context.py`), which is the better the fewer examples t
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
@@ -23,7 +23,7 @@ from attention_filter.errors import ModelError
 from attention_filter.models.encoder import Encoder
 from attention_filter.personal.context import in_context, pull_back
 from attention_filter.personal.features import Features, unit
-from attention_filter.tasks.grams import Grams, learn_grams
+from attention_filter.tasks.grams import Grams, learn_grams, load_grams
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -72,8 +72,8 @@ class Probe:
             rest -= float(toward[0] @ self.centre)
         shares = np.einsum("ltd,ld->t", states, toward / lengths[:, None], optimize=True) / states.shape[1]
         if self.words:
-            said, unread = on_tokens(self.words.by_character(text, which), spans)
-            shares, rest = shares + said, rest + unread + float(self.words.bias[which])
+            said, unread = self.words.by_token(text, which, spans)
+            shares, rest = shares + said, rest + unread
         return spans, np.asarray(shares, np.float32), rest
 
     def tensors(self) -> dict[str, NDArray[Any]]:
@@ -84,14 +84,7 @@ class Probe:
             "centre": self.centre,
             "bank": self.bank,
         }
-        if self.words is not None:
-            own: dict[str, NDArray[Any]] = {
-                "ids": self.words.ids,
-                "idf": self.words.idf,
-                "weights": self.words.weights,
-                "bias": self.words.bias,
-            }
-            kept |= {f"words.{name}": array for name, array in own.items()}
+        kept |= self.words.tensors() if self.words is not None else {}
         return {name: array for name, array in kept.items() if array is not None}
 
 
@@ -124,11 +117,8 @@ def fit_probe(
         views.append(_seen_among(encoder.encode(texts) if read else vectors[:, 0], bank))
     choice = _choose(views, texts, targets, several, seed, copies)
     view, weight = choice.view, choice.words
-    words = None
-    if weight:
-        learned = learn_grams(texts, targets)
-        words = replace(learned, weights=learned.weights * weight, bias=learned.bias * weight)
-    probe = view.probe(encoder, *_regression(view.rows, targets, choice.strength, several), words)
+    words = learn_grams(texts, targets).weighed(weight) if weight else None
+    probe = view.probe(encoder, *regression(view.rows, targets, choice.strength, several), words)
     return probe, choice.held_out, choice.logits
 
 
@@ -151,26 +141,15 @@ def load_probe(encoder: Encoder, encoder_id: str, layers: Sequence[int], tensors
             f"the model reads vectors of {encoder_id}, not of {encoder.id}; use the encoder it was trained on"
         )
     floats = {name: np.asarray(array, np.float32) for name, array in tensors.items() if not name.endswith(".ids")}
-    words = None
-    if "words.ids" in tensors:
-        own = (floats[f"words.{name}"] for name in ("idf", "weights", "bias"))
-        words = Grams(np.asarray(tensors["words.ids"], np.int64), *own)
     return Probe(
-        encoder, floats["weights"], floats["bias"], tuple(layers), words, floats.get("centre"), floats.get("bank")
+        encoder,
+        floats["weights"],
+        floats["bias"],
+        tuple(layers),
+        load_grams(tensors),
+        floats.get("centre"),
+        floats.get("bank"),
     )
-
-
-def on_tokens(by_character: NDArray[np.float64], spans: Sequence[Span]) -> tuple[Floats, float]:
-    """Values of characters summed over the tokens they stand in, (T,), and what stands in none.
-
-    >>> on_tokens(np.array([1.0, 2.0, 4.0]), [(0, 0), (1, 3)])[0].tolist()
-    [0.0, 6.0]
-    """
-    owner = np.full(len(by_character), -1)
-    for number, (start, end) in enumerate(spans):
-        owner[start:end] = np.where(owner[start:end] < 0, number, owner[start:end])
-    owned = np.bincount(owner[owner >= 0], by_character[owner >= 0], len(spans))
-    return owned.astype(np.float32), float(by_character[owner < 0].sum())
 
 
 @dataclass(frozen=True)
@@ -268,13 +247,19 @@ def _choose(
     for view, strength in product(views if folds else (), STRENGTHS):
         trials = []
         for learn, out in folds:
-            weights, bias = _regression(view.rows[learn], targets[learn], strength, several)
+            weights, bias = regression(view.rows[learn], targets[learn], strength, several)
             trials.append(view.rows[out] @ weights.T + bias)
-        for weight in WORDS_WEIGHTS:
-            logits = np.concatenate(trials) + weight * np.concatenate(margins)
-            if (right := _right(logits, targets[held_out], several)) > most:
-                best, most = _Choice(view, strength, weight, held_out, logits), right
+        alone, said = np.concatenate(trials), np.concatenate(margins)
+        weight = best_weight(alone, said, targets[held_out], several)
+        logits = alone + weight * said
+        if (right := _right(logits, targets[held_out], several)) > most:
+            best, most = _Choice(view, strength, weight, held_out, logits), right
     return best
+
+
+def best_weight(logits: Floats, margins: Floats, targets: Floats, several: bool) -> float:
+    """How much the margins of the words shall weigh beside logits, to be right most often."""
+    return max(WORDS_WEIGHTS, key=lambda weight: _right(logits + weight * margins, targets, several))
 
 
 def _right(logits: Floats, targets: Floats, several: bool) -> float:
@@ -284,7 +269,7 @@ def _right(logits: Floats, targets: Floats, several: bool) -> float:
     return float(targets[np.arange(len(targets)), logits.argmax(1)].mean())
 
 
-def _regression(rows: Floats, targets: Floats, strength: float, several: bool) -> tuple[Floats, Floats]:
+def regression(rows: Floats, targets: Floats, strength: float, several: bool) -> tuple[Floats, Floats]:
     """Weights (C, d) and bias (C,). A label that no row has, or every row, gets a bias alone."""
     from sklearn.linear_model import LogisticRegression
 

@@ -17,6 +17,7 @@ from attention_filter.errors import AttentionError, DataError, UsageError
 from attention_filter.models import checkpoint
 from attention_filter.tasks.classify import Classifier, Method, usual_plan
 from attention_filter.tasks.examples import Example, labels_of
+from attention_filter.tasks.trained import LAYERS
 from attention_filter.training.loop import FitConfig, Progress
 
 if TYPE_CHECKING:
@@ -161,7 +162,7 @@ def _usual(method: Method) -> dict[str, Any]:
     """The usual plan as a trial's parameters."""
     fit = asdict(usual_plan(method, 0))
     found = {name: fit[name] for name in ("rate", "tokens_at_once", "decay", "warm_up")}
-    return found | ({"layers": 12} if method == "tuned" else {})
+    return found | ({"layers": LAYERS} if method == "tuned" else {})
 
 
 def _proposed(trial: Trial, method: Method, rounds: int | None) -> Plan:
@@ -179,4 +180,4 @@ def _plan(params: dict[str, Any], method: Method, rounds: int | None) -> Plan:
     usual = usual_plan(method, 0)
     some = {name: value for name, value in params.items() if name != "layers"}
     fit = replace(usual, rounds=rounds or usual.rounds, **some)
-    return Plan(method, 0, params.get("layers", 12), fit)
+    return Plan(method, 0, params.get("layers", LAYERS), fit)

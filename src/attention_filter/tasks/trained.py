@@ -1,15 +1,21 @@
 """A Transformer with a pooled head, trained on labelled texts: E5 tuned, or a small one from scratch.
 
-    logit = W mean_t(s_t) + b,  s_t the last layer's states
+    logit = W mean_t(s_t) + b + weight · (margin of the words),  s_t the last layer's states
 
-The head is linear in the states, so a token's share of a logit is W s_t / T and the shares sum to logit − b, exactly.
-What a state knows of other tokens is counted as its own: the share says where the evidence stood, after attention.
+The head is linear in the states, so a token's share of a logit is W s_t / T and its part of the words; the shares sum
+to logit − b, exactly. What a state knows of other tokens is counted as its own: the share says where the evidence
+stood, after attention.
+
+Layers that do not learn say the same in every round: what they make of the texts is computed once (`Below`). The head
+of a tuned encoder starts as a linear probe, so that the layers learn from sensible gradients from the first step on
+(Kumar et al. 2022, "Fine-tuning can distort pretrained features").
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +29,8 @@ from attention_filter.models.bert import load_e5
 from attention_filter.models.encoder import E5_PREFIX, batches, in_threads, spans_in
 from attention_filter.models.transformer import Config, TextEncoder
 from attention_filter.models.vocabulary import learn_vocabulary
+from attention_filter.tasks.grams import Grams
+from attention_filter.tasks.probe import regression
 
 if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
@@ -32,6 +40,10 @@ Labelled = tuple[list[int], list[float]]  # token ids, and how much the text has
 TOKENS_AT_ONCE = 2048
 SMALL = dict(dim=128, heads=4, layers=2, wide=256, longest=256, dropout=0.2)  # from scratch, for a few thousand texts
 SIZE = 8000  # pieces of the vocabulary learned for it
+LAYERS = 4  # of the tuned encoder learn, the upper ones
+STRENGTH = 3.0  # of the probe that a tuned head starts as
+HEAD_RATE = 1e-3
+DECAY = 0.9  # a layer learns so much slower than the one above it (Howard & Ruder 2018, section 3.2)
 
 
 class Pooled(nn.Module):
@@ -46,19 +58,24 @@ class Pooled(nn.Module):
 
     def forward(self, ids: Tensor) -> Tensor:
         """(batch, length) -> (batch, labels)."""
-        states, keep = self.encoder(ids), (ids != self.encoder.config.padding).unsqueeze(2)
-        pooled = (states * keep).sum(1) / keep.sum(1)
+        pooled = mean(self.encoder(ids), ids != self.encoder.config.padding)
         logits: Tensor = self.head(self.dropout(pooled))
         return logits
 
 
+def mean(states: Tensor, keep: Tensor) -> Tensor:
+    """(batch, length, d) -> (batch, d), over what is no padding, (batch, length)."""
+    return (states * keep.unsqueeze(2)).sum(1) / keep.sum(1, keepdim=True)
+
+
 @dataclass(frozen=True)
 class Trained:
-    """A trained model with its tokenizer; `prefix` stands before every text."""
+    """A trained model with its tokenizer; `prefix` stands before every text. The words add to its logits."""
 
     model: Pooled
     tokenizer: Tokenizer
     prefix: str
+    words: Grams | None = None
 
     def logits(self, texts: Sequence[str], progress: Callable[[int], None] | None = None) -> Floats:
         """(n, C)."""
@@ -73,7 +90,7 @@ class Trained:
         for done in in_threads(compute, batches([len(one) for one in ids], TOKENS_AT_ONCE)):
             if progress:
                 progress(done)
-        return out
+        return out + self.words.logits(texts) if self.words else out
 
     def word_shares(self, text: str, which: int) -> tuple[list[tuple[int, int]], Floats, float]:
         """Spans of the tokens, what each adds to the logit of one label (T,), and what no token adds."""
@@ -83,7 +100,13 @@ class Trained:
             states = self.model.encoder(torch.tensor([found.ids]))[0]
             shares = states @ self.model.head.weight[which] / len(found.ids)
         spans = spans_in(text, found.offsets, len(self.prefix), not found.overflowing)
-        return spans, shares.numpy(), self.model.head.bias[which].item()
+        said, unread = self.words.by_token(text, which, spans) if self.words else (np.float32(0), 0.0)
+        return spans, shares.numpy() + said, self.model.head.bias[which].item() + unread
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All that was learned, by name."""
+        words = self.words.tensors() if self.words else {}
+        return self.model.state_dict() | {name: torch.from_numpy(array) for name, array in words.items()}
 
     def tokenize(self, texts: Sequence[str]) -> list[Encoding]:
         return self.tokenizer.encode_batch([self.prefix + text for text in texts])
@@ -94,17 +117,16 @@ class Trained:
         return nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=self.model.encoder.config.padding)
 
 
-def tuned(labels: int, *, rank: int = 0, layers: int = 12, dropout: float = 0.1, seed: int = 0) -> Trained:
-    """multilingual-e5-small to be tuned: its upper `layers`, or with a `rank` low-rank products in all of them."""
+def tuned(labels: int, *, rank: int = 0, layers: int = LAYERS, dropout: float = 0.1, seed: int = 0) -> Trained:
+    """multilingual-e5-small to be tuned: its upper `layers`, or with a `rank` low-rank products in them."""
     encoder, tokenizer = load_e5(dropout)
     torch.manual_seed(seed)  # the head, and what LoRA adds, start by chance
     tokenizer.enable_truncation(encoder.config.longest)
+    upper = encoder.requires_grad_(False).layers[max(encoder.config.layers - layers, 0) :]
     if rank:
-        lora.adapt(encoder, rank, names=("to_query", "to_key", "to_value", "to_output"))
+        lora.adapt(upper, rank, names=("to_query", "to_key", "to_value", "to_output"))
     else:
-        frozen = encoder.config.layers - layers
-        for part in (encoder.embedding, *encoder.layers[:frozen]) if frozen > 0 else ():
-            part.requires_grad_(False)
+        upper.requires_grad_(True)
     return Trained(Pooled(encoder, labels, dropout), tokenizer, E5_PREFIX)
 
 
@@ -127,12 +149,27 @@ def config_of(model: Trained) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
+class Below:
+    """What does not change while a model is tuned: the `states` (T, d) of each text, by its token ids, below layer
+    `first`, and where the means of the last ones lie before it: `centre` (d,) and 1 / `scale`, their spread."""
+
+    first: int
+    states: Mapping[tuple[int, ...], Tensor]
+    centre: Tensor
+    scale: Tensor
+
+
+@dataclass(frozen=True)
 class Lesson:
-    """What the training loop sees: the loss with label smoothing, and accuracy (or F1 of several labels)."""
+    """What the training loop sees: the loss with label smoothing, and accuracy (or F1 of several labels).
+
+    With `below`, the head is of centred and scaled means while it learns; `settle` makes it one of the means alone.
+    """
 
     trained: Trained
     several: bool
     smoothing: float = 0.1
+    below: Below | None = None
 
     @property
     def module(self) -> nn.Module:
@@ -159,6 +196,78 @@ class Lesson:
             there += float(targets.sum())
         return {"f1": 2 * hits / max(said + there, 1)} if self.several else {"accuracy": right / len(examples)}
 
+    def rate_of(self, rate: float) -> Callable[[str], float]:
+        """How fast each parameter of a tuned encoder learns, as a multiple of `rate`."""
+        depth = self.trained.model.encoder.config.layers
+
+        def times(name: str) -> float:
+            part, _, rest = name.partition("encoder.layers.")
+            return HEAD_RATE / rate if part else float(DECAY ** (depth - 1 - int(rest.partition(".")[0])))
+
+        return times
+
+    @torch.no_grad()
+    def settle(self) -> None:
+        """Put centre and scale into the head itself."""
+        if self.below is not None:
+            head = self.trained.model.head
+            head.weight.mul_(self.below.scale)
+            head.bias.sub_(head.weight @ self.below.centre)
+
     def _logits(self, examples: Sequence[Labelled]) -> Tensor:
-        logits: Tensor = self.trained.model(self.trained.padded([ids for ids, _ in examples]))
+        model, ids = self.trained.model, [one for one, _ in examples]
+        if self.below is None:
+            logits: Tensor = model(self.trained.padded(ids))
+            return logits
+        pooled = _pooled(model.encoder, self.below.first, [self.below.states[tuple(one)] for one in ids])
+        logits = model.head(model.dropout((pooled - self.below.centre) * self.below.scale))
         return logits
+
+
+def begin(trained: Trained, train: Sequence[Labelled], held: Sequence[Labelled], several: bool) -> Lesson:
+    """A lesson for a tuned encoder: what stays is computed, and the head starts as a linear probe."""
+    model = trained.model
+    first = next(
+        number for number, layer in enumerate(model.encoder.layers) if any(p.requires_grad for p in layer.parameters())
+    )
+    states = _states_below(model.encoder.eval(), first, [ids for ids, _ in (*train, *held)])
+    rows = np.zeros((len(train), model.encoder.config.dim), np.float32)
+
+    def compute(batch: list[int]) -> None:
+        some = [states[tuple(train[i][0])] for i in batch]
+        rows[batch] = _pooled(model.encoder, first, some).float().numpy()
+
+    for _ in in_threads(compute, batches([len(ids) for ids, _ in train], TOKENS_AT_ONCE)):
+        pass
+    centre = rows.mean(0)
+    scale = 1 / np.sqrt(((rows - centre) ** 2).sum(1).mean()).clip(1e-6)
+    targets = np.array([target for _, target in train], np.float32)
+    weights, bias = regression((rows - centre) * scale, targets, STRENGTH, several)
+    with torch.no_grad():
+        model.head.weight.copy_(torch.from_numpy(weights))
+        model.head.bias.copy_(torch.from_numpy(bias))
+    return Lesson(trained, several, below=Below(first, states, torch.from_numpy(centre), torch.tensor(scale)))
+
+
+def _states_below(encoder: TextEncoder, first: int, texts: Sequence[Sequence[int]]) -> dict[tuple[int, ...], Tensor]:
+    """The states below layer `first` of each text, (T, d) in bfloat16, which halves what they take."""
+    ids = sorted({tuple(one) for one in texts}, key=lambda one: (len(one), one))
+    alike = [list(some) for _, some in groupby(ids, len)]
+    at_once = max(1, TOKENS_AT_ONCE // max(map(len, ids)))
+    groups = [some[i : i + at_once] for some in alike for i in range(0, len(some), at_once)]
+
+    def compute(some: list[tuple[int, ...]]) -> list[tuple[tuple[int, ...], Tensor]]:
+        x = encoder.embedding(torch.tensor(some))
+        for layer in encoder.layers[:first]:
+            x = layer(x, None)
+        return list(zip(some, x.bfloat16(), strict=True))
+
+    return {one: state.clone() for pairs in in_threads(compute, groups) for one, state in pairs}
+
+
+def _pooled(encoder: TextEncoder, first: int, states: Sequence[Tensor]) -> Tensor:
+    """The means (n, d) of the last states, from those below layer `first`."""
+    lengths = torch.tensor([len(one) for one in states])
+    x = nn.utils.rnn.pad_sequence([one.float() for one in states], batch_first=True)
+    keep = torch.arange(x.size(1)) < lengths[:, None]
+    return mean(encoder.upward(x, keep, first).float(), keep)

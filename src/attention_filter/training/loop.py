@@ -27,6 +27,7 @@ POOL = 50  # batches whose examples are sorted by length together
 SAVE_SECONDS = 60.0
 
 Progress = Callable[[str, int, int], None]
+RateOf = Callable[[str], float]  # a parameter's name -> its learning rate, as a multiple of the plan's
 Track = Callable[[int, dict[str, float]], None]  # step, figures
 
 
@@ -119,7 +120,7 @@ class _Run(Generic[E]):
         """One update; returns the mean loss of its examples."""
         torch.manual_seed(hash((self.config.seed, number)) % 2**63)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["times"]
         size, total = sum(map(len, step)), 0.0
         for batch in step:
             with torch.autocast("cpu", torch.bfloat16, enabled=self.config.bfloat16):
@@ -147,17 +148,19 @@ def fit(
     *,
     folder: Path | None = None,
     origin: str = "",
+    rate_of: RateOf = lambda _: 1.0,
     progress: Progress = lambda *_: None,
     track: Track = lambda *_: None,
 ) -> Fitted:
     """Train until the metric on `valid` has not risen for `patience` rounds; the best weights are put back.
 
+    `rate_of` lets parts of the model learn faster or slower than the plan says, by the parameters' names.
     With a `folder` the state is kept there at least once a minute and after each round, and a training of the same
     `origin` (a digest of data and plan) goes on from it. DataError without examples.
     """
     if not train or not valid:
         raise DataError(f"training: {len(train)} examples to learn from and {len(valid)} to check on; both are needed")
-    optimizer = _optimizer(learner.module, config)
+    optimizer = _optimizer(learner.module, config, rate_of)
     saved = load_saved(folder, origin, trained(learner.module), optimizer) if folder is not None else None
     run = _Run(learner, train, valid, config, origin, folder, progress, track, optimizer, saved or Saved())
     while len(run.saved.rounds) < config.rounds and run.saved.since_best <= config.patience:
@@ -212,11 +215,16 @@ def in_buckets(lengths: Sequence[int], tokens_at_once: int, chance: Random) -> I
     yield from chance.sample(out, len(out))
 
 
-def _optimizer(module: nn.Module, config: FitConfig) -> torch.optim.Optimizer:
+def _optimizer(module: nn.Module, config: FitConfig, rate_of: RateOf) -> torch.optim.Optimizer:
     parameters = trained(module)
     if not parameters:
         raise ModelError("training: the model has nothing that learns")
-    matrices = [p for p in parameters.values() if p.ndim > 1]
-    vectors = [p for p in parameters.values() if p.ndim <= 1]
-    groups = [{"params": matrices, "weight_decay": config.decay}, {"params": vectors, "weight_decay": 0.0}]
-    return torch.optim.AdamW([group for group in groups if group["params"]], config.rate)
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, parameter in parameters.items():
+        decay = config.decay if parameter.ndim > 1 else 0.0
+        groups.setdefault((rate_of(name), decay), []).append(parameter)
+    alike = [
+        {"params": some, "weight_decay": decay, "times": times, "lr": config.rate * times}
+        for (times, decay), some in groups.items()
+    ]
+    return torch.optim.AdamW(alike)
