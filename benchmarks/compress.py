@@ -2,9 +2,9 @@
 
     python benchmarks/compress.py --data DIR [--sets smp2019 financial_phrasebank] [--work DIR] [--seed 0] [--json FILE]
 
-A model is tuned on each set (split as in benchmarks/tasks.py; `--work` keeps it), then made smaller in each way. Nothing
-is chosen on the rows it is measured on. Speeds are texts a second of one core's processor time, medians of five
-runs in turn, beside the tuned model as it was trained (padded, float32) and packed without padding.
+A model is tuned on each set (split as in benchmarks/tasks.py; `--work` keeps it), then made smaller in each way.
+Nothing is chosen on the rows it is measured on. Speeds are texts a second of one core's processor time, medians of
+five runs in turn, beside the tuned model as it was trained (padded, float32) and packed without padding.
 """
 
 from __future__ import annotations
