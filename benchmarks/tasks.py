@@ -10,7 +10,7 @@ chooses itself on the training part. Methods:
     probe     ours: several frozen layers and the words                     minutes
     context   ours: the probe, each text seen among unlabelled ones (TNEWS)
     ready     ours, without any training data: names of labels, or the sentences that come with the program
-    tuned, lora   ours: the encoder trained too; --work keeps what is done, and a killed run goes on    hours
+    tuned, lora   ours: the upper layers trained too; --work keeps what is done, a killed run goes on    5 to 30 minutes
     scratch   ours: a small Transformer that knows nothing before
     lr, svm   TF-IDF of words and character n-grams with logistic regression or a linear SVM
     plain     logistic regression on the frozen vectors (what a linear probe usually is)
@@ -27,14 +27,14 @@ import random
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from attention_filter.models.encoder import load_encoder
-from attention_filter.tasks.classify import Classifier, usual_plan
+from attention_filter.tasks.classify import Classifier
 from attention_filter.tasks.examples import Example
 from attention_filter.tasks.sentiment import Sentiment, feelings
 
@@ -221,7 +221,6 @@ def trained(method: str, rank: int = 0) -> Callable[[Job], Figures]:
         if (done / "model.json").exists():
             return checked(Classifier.load(done), job)
         model = Classifier(method, rank=rank, seed=job.seed)  # type: ignore[arg-type]
-        plan = replace(usual_plan(model.method, rank))
         shown = {"at": 0.0}
 
         def progress(what: str, n: int, total: int) -> None:
@@ -229,7 +228,7 @@ def trained(method: str, rank: int = 0) -> Callable[[Job], Figures]:
                 shown["at"] = time.monotonic()
                 print(f"{name}: {what}, {n} of {total}", file=sys.stderr, flush=True)
 
-        model.fit(job.data.train, plan=plan, folder=job.work / f"{name}.training", progress=progress)
+        model.fit(job.data.train, folder=job.work / f"{name}.training", progress=progress)
         model.save(done)
         return checked(model, job)
 

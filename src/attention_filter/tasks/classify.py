@@ -1,7 +1,7 @@
 """Which label a text has: `Classifier`, in the manner of scikit-learn.
 
     probe      a linear model on frozen vectors: seconds
-    tuned      the encoder trained with the head, wholly or by LoRA: minutes to hours, the best
+    tuned      the encoder's upper layers trained with the head, or low-rank products in them: minutes
     scratch    a small Transformer that knows nothing before: for many texts in a language of their own
 
 Probabilities are calibrated by one temperature, fitted on held-out examples (Guo et al. 2017, section 4.2). A text is

@@ -11,7 +11,7 @@ are near to it (`personal/context.py`), which is the better the fewer examples t
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
@@ -112,7 +112,8 @@ def fit_probe(
     choices = _choices(encoder.depth)
     read = tuple(sorted({number for some in choices for number in some}))
     vectors = _vectors(encoder, texts, read, progress)
-    views = [_affine(vectors, read, some) for some in choices]
+    plain = [_affine(vectors, read, some) for some in choices]
+    views = [*plain, *(view.whitened() for view in plain)]
     if bank is not None:
         views.append(_seen_among(encoder.encode(texts) if read else vectors[:, 0], bank))
     choice = _choose(views, texts, targets, several, seed, copies)
@@ -154,20 +155,31 @@ def load_probe(encoder: Encoder, encoder_id: str, layers: Sequence[int], tensors
 
 @dataclass(frozen=True)
 class _View:
-    """Training rows (n, L·d) of one way to see texts. A row is vector · scale − shift, or in a bank's context."""
+    """Training rows (n, L·d) of one way to see texts: (vector · scale − shift) · turn, or in a bank's context."""
 
     rows: Floats
     layers: tuple[int, ...]
     scale: Floats  # (L, 1)
     shift: Floats  # (L, d)
+    turn: Floats | None = None  # (L·d, L·d)
     centre: Floats | None = None
     bank: Floats | None = None
 
     def probe(self, encoder: Encoder, weights: Floats, bias: Floats, words: Grams | None) -> Probe:
         """The linear model of these rows as one of the vectors themselves."""
-        shaped = weights.reshape(len(weights), *self.shift.shape)
+        back = weights if self.turn is None else weights @ self.turn.T
+        shaped = back.reshape(len(weights), *self.shift.shape)
         moved = bias - np.einsum("cld,ld->c", shaped, self.shift)
         return Probe(encoder, shaped * self.scale, moved, self.layers, words, self.centre, self.bank)
+
+    def whitened(self) -> _View:
+        """Each principal axis divided by the root of its spread: half way to a whitening, which lets small but telling
+        differences between texts count (Su et al. 2021, "Whitening sentence representations", goes all the way)."""
+        spread, axes = np.linalg.eigh(self.rows.T @ self.rows / len(self.rows))
+        turn = axes * spread.clip(1e-6 * spread[-1]) ** -0.25
+        rows = self.rows @ turn
+        length = np.sqrt((rows**2).sum(1).mean())
+        return replace(self, rows=rows / length, turn=turn / length)
 
 
 def _vectors(
@@ -180,15 +192,14 @@ def _vectors(
 
 
 def _choices(depth: int) -> list[tuple[int, ...]]:
-    """The last layer alone, the last three, every second of the upper half.
+    """The last layer alone, every second of the upper half.
 
     >>> _choices(12), _choices(0)
-    ([(12,), (10, 11, 12), (6, 8, 10, 12)], [()])
+    ([(12,), (6, 8, 10, 12)], [()])
     """
     if not depth:
         return [LAST]
-    last = range(max(depth - 2, 1), depth + 1)
-    return list(dict.fromkeys([(depth,), tuple(last), tuple(range(depth, max(depth // 2 - 1, 0), -2))[::-1]]))
+    return list(dict.fromkeys([(depth,), tuple(range(depth, max(depth // 2 - 1, 0), -2))[::-1]]))
 
 
 def _affine(vectors: Floats, read: tuple[int, ...], layers: tuple[int, ...]) -> _View:
@@ -206,7 +217,7 @@ def _seen_among(vectors: Floats, bank: Floats) -> _View:
     around = unit(bank - centre).astype(np.float16).astype(np.float32)  # as it is kept
     rows = _among(unit(vectors - centre), around)
     one = np.ones((1, 1), np.float32)
-    return _View(rows, LAST, one, np.zeros((1, rows.shape[1]), np.float32), centre, around)
+    return _View(rows, LAST, one, np.zeros((1, rows.shape[1]), np.float32), None, centre, around)
 
 
 def _among(rows: Floats, bank: Floats) -> Floats:

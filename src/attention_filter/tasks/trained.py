@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
 
 Floats = NDArray[np.float32]
+Ids = tuple[int, ...]
 Labelled = tuple[list[int], list[float]]  # token ids, and how much the text has of each label, 0 to 1
 TOKENS_AT_ONCE = 2048
 SMALL = dict(dim=128, heads=4, layers=2, wide=256, longest=256, dropout=0.2)  # from scratch, for a few thousand texts
@@ -43,6 +44,7 @@ SIZE = 8000  # pieces of the vocabulary learned for it
 LAYERS = 4  # of the tuned encoder learn, the upper ones
 STRENGTH = 3.0  # of the probe that a tuned head starts as
 HEAD_RATE = 1e-3
+KEPT = 2_000_000  # tokens whose states below are kept, 0.8 kB each; of further texts they are computed every time
 DECAY = 0.9  # a layer learns so much slower than the one above it (Howard & Ruder 2018, section 3.2)
 
 
@@ -61,6 +63,13 @@ class Pooled(nn.Module):
         pooled = mean(self.encoder(ids), ids != self.encoder.config.padding)
         logits: Tensor = self.head(self.dropout(pooled))
         return logits
+
+    def train(self, mode: bool = True) -> Pooled:
+        """Parts that do not learn have no dropout either."""
+        super().train(mode)
+        for part in (self.encoder.embedding, *self.encoder.layers):
+            part.train(mode and any(p.requires_grad for p in part.parameters()))
+        return self
 
 
 def mean(states: Tensor, keep: Tensor) -> Tensor:
@@ -154,7 +163,7 @@ class Below:
     `first`, and where the means of the last ones lie before it: `centre` (d,) and 1 / `scale`, their spread."""
 
     first: int
-    states: Mapping[tuple[int, ...], Tensor]
+    states: Mapping[Ids, Tensor]
     centre: Tensor
     scale: Tensor
 
@@ -219,7 +228,7 @@ class Lesson:
         if self.below is None:
             logits: Tensor = model(self.trained.padded(ids))
             return logits
-        pooled = _pooled(model.encoder, self.below.first, [self.below.states[tuple(one)] for one in ids])
+        pooled = _pooled(model.encoder, self.below.first, self.below.states, ids)
         logits = model.head(model.dropout((pooled - self.below.centre) * self.below.scale))
         return logits
 
@@ -230,12 +239,12 @@ def begin(trained: Trained, train: Sequence[Labelled], held: Sequence[Labelled],
     first = next(
         number for number, layer in enumerate(model.encoder.layers) if any(p.requires_grad for p in layer.parameters())
     )
-    states = _states_below(model.encoder.eval(), first, [ids for ids, _ in (*train, *held)])
+    model.eval()
+    states = _kept(model.encoder, first, [tuple(ids) for ids, _ in (*train, *held)])
     rows = np.zeros((len(train), model.encoder.config.dim), np.float32)
 
     def compute(batch: list[int]) -> None:
-        some = [states[tuple(train[i][0])] for i in batch]
-        rows[batch] = _pooled(model.encoder, first, some).float().numpy()
+        rows[batch] = _pooled(model.encoder, first, states, [train[i][0] for i in batch]).float().numpy()
 
     for _ in in_threads(compute, batches([len(ids) for ids, _ in train], TOKENS_AT_ONCE)):
         pass
@@ -249,25 +258,38 @@ def begin(trained: Trained, train: Sequence[Labelled], held: Sequence[Labelled],
     return Lesson(trained, several, below=Below(first, states, torch.from_numpy(centre), torch.tensor(scale)))
 
 
-def _states_below(encoder: TextEncoder, first: int, texts: Sequence[Sequence[int]]) -> dict[tuple[int, ...], Tensor]:
-    """The states below layer `first` of each text, (T, d) in bfloat16, which halves what they take."""
-    ids = sorted({tuple(one) for one in texts}, key=lambda one: (len(one), one))
-    alike = [list(some) for _, some in groupby(ids, len)]
-    at_once = max(1, TOKENS_AT_ONCE // max(map(len, ids)))
-    groups = [some[i : i + at_once] for some in alike for i in range(0, len(some), at_once)]
+def _kept(encoder: TextEncoder, first: int, texts: Sequence[Ids]) -> dict[Ids, Tensor]:
+    """What `_below` makes of the texts, KEPT tokens of them."""
+    some, tokens = list[Ids](), 0
+    for one in dict.fromkeys(texts):
+        tokens += len(one)
+        some += [one] if tokens <= KEPT else []
 
-    def compute(some: list[tuple[int, ...]]) -> list[tuple[tuple[int, ...], Tensor]]:
-        x = encoder.embedding(torch.tensor(some))
+    def compute(batch: list[int]) -> dict[Ids, Tensor]:
+        return _below(encoder, first, [some[i] for i in batch])
+
+    groups = batches([len(one) for one in some], TOKENS_AT_ONCE)
+    return {one: states.clone() for found in in_threads(compute, groups) for one, states in found.items()}
+
+
+@torch.no_grad()
+def _below(encoder: TextEncoder, first: int, texts: Sequence[Ids]) -> dict[Ids, Tensor]:
+    """The states below layer `first` of each text, (T, d) in float16; texts of equal length are computed together."""
+    out = dict[Ids, Tensor]()
+    for _, some in groupby(sorted(set(texts), key=lambda one: (len(one), one)), len):
+        alike = list(some)
+        x = encoder.embedding(torch.tensor(alike))
         for layer in encoder.layers[:first]:
             x = layer(x, None)
-        return list(zip(some, x.bfloat16(), strict=True))
+        out |= zip(alike, x.half(), strict=True)
+    return out
 
-    return {one: state.clone() for pairs in in_threads(compute, groups) for one, state in pairs}
 
-
-def _pooled(encoder: TextEncoder, first: int, states: Sequence[Tensor]) -> Tensor:
-    """The means (n, d) of the last states, from those below layer `first`."""
-    lengths = torch.tensor([len(one) for one in states])
-    x = nn.utils.rnn.pad_sequence([one.float() for one in states], batch_first=True)
-    keep = torch.arange(x.size(1)) < lengths[:, None]
+def _pooled(encoder: TextEncoder, first: int, known: Mapping[Ids, Tensor], texts: Sequence[Sequence[int]]) -> Tensor:
+    """The means (n, d) of the texts' last states, from the `known` ones below layer `first`, or computed whole."""
+    ids = [tuple(one) for one in texts]
+    new = _below(encoder, first, [one for one in ids if one not in known])
+    states = [(known if one in known else new)[one].float() for one in ids]
+    x = nn.utils.rnn.pad_sequence(states, batch_first=True)
+    keep = torch.arange(x.size(1)) < torch.tensor([len(one) for one in ids])[:, None]
     return mean(encoder.upward(x, keep, first).float(), keep)
