@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 Floats = NDArray[np.float32]
-PLAN = FitConfig(rounds=4, rate=1e-4, tokens_at_once=1024, patience=1)
+PLAN = FitConfig(rounds=8, rate=1e-4, tokens_at_once=1024, patience=2)
 TIMED, TIMES = 256, 5  # texts whose time is taken, and how often
 
 
