@@ -15,8 +15,8 @@ browser: .venv/.installed-dev
 	$(BIN)/python -m pytest tests/browser -o addopts="-q --import-mode=importlib -p no:cacheprovider"
 
 check: .venv/.installed-dev
-	$(BIN)/ruff format --check src tests benchmarks
-	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff format --check src tests benchmarks recipes
+	$(BIN)/ruff check src tests benchmarks recipes
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -n auto

@@ -1,13 +1,15 @@
-"""Writes attention_tour.ipynb from attention_tour.py, with its outputs and pictures: python examples/notebook.py"""
+"""Writes NAME.ipynb from NAME.py, with its outputs and pictures: python examples/notebook.py [NAME …]"""
 
 import ast
 import base64
 import contextlib
 import io
 import json
+import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
+NAMES = ("attention_tour", "classify_english", "classify_chinese")
 
 
 def cells(script: str) -> list[dict[str, object]]:
@@ -48,6 +50,8 @@ def outputs(code: str, namespace: dict[str, object]) -> list[dict[str, object]]:
     if hasattr(value, "_repr_png_"):
         png = base64.b64encode(value._repr_png_()).decode()
         shown.append({"output_type": "display_data", "metadata": {}, "data": {"image/png": png}})
+    elif hasattr(value, "_repr_html_"):
+        shown.append({"output_type": "display_data", "metadata": {}, "data": {"text/html": value._repr_html_()}})
     return shown
 
 
@@ -58,5 +62,6 @@ def notebook(script: str) -> str:
 
 
 if __name__ == "__main__":
-    script = (HERE / "attention_tour.py").read_text(encoding="utf-8")
-    (HERE / "attention_tour.ipynb").write_text(notebook(script), encoding="utf-8")
+    for name in sys.argv[1:] or NAMES:
+        script = (HERE / f"{name}.py").read_text(encoding="utf-8")
+        (HERE / f"{name}.ipynb").write_text(notebook(script), encoding="utf-8")

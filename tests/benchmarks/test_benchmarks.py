@@ -246,12 +246,34 @@ def test_labels_are_measured_on_titles_and_opinions(load, run, monkeypatch):
     assert "| sst2 | 9 | 100.0% | 100.0% | 100.0% |" in text
 
 
-def test_tasks_are_measured_beside_their_peers(load, run, tmp_path):
+@pytest.fixture
+def films(tmp_path):
+    """Forty reviews, laid out as SST-2."""
     (tmp_path / "sst2").mkdir()
     rows = [f"a {('dull', 'lovely')[n % 2]} film number {n % 7}\t{n % 2}" for n in range(40)]
     for part in ("train", "dev"):
         (tmp_path / "sst2" / f"{part}.tsv").write_text("\n".join(rows), "utf-8")
-    text, found = run(load("tasks"), "--data", tmp_path, "--sets", "sst2", "--methods", "lr", "svm", "textcnn")
+    return tmp_path
+
+
+def test_augmentation_is_compared_with_none(load, run, films):
+    ways = ("--ways", "", "drop", "--each", 4, "--draws", 2)
+    text, found = run(load("augment"), "--data", films, "--sets", "sst2", *ways)
+    assert [len(some) for some in found["sst2"].values()] == [2, 2]
+    assert "| sst2 | 8 | drop |" in text
+
+
+def test_compression_is_measured_beside_the_tuned_model(load, run, films, tmp_path):
+    work = ("--work", tmp_path / "work", "--ways", "int8")
+    text, found = run(load("compress"), "--data", films, "--sets", "sst2", *work)
+    whole, small = found["rows"]
+    assert small["bytes"] < 0.3 * whole["bytes"]
+    assert whole["lost"] == 0
+    assert "| sst2 | int8 | 22.4 |" in text
+
+
+def test_tasks_are_measured_beside_their_peers(load, run, films):
+    text, found = run(load("tasks"), "--data", films, "--sets", "sst2", "--methods", "lr", "svm", "textcnn")
     assert [(row["method"], row["accuracy"]) for row in found["rows"]] == [("lr", 1.0), ("svm", 1.0)]
     assert "| sst2 | svm | 100.0% |" in text
 

@@ -32,12 +32,23 @@ def test_the_tour_runs_and_its_hand_computed_numbers_hold(capsys):
     assert "A(animals, cats) by hand 0.8808, by the library 0.8808" in out
 
 
-def test_the_notebook_holds_the_script():
-    script = (EXAMPLES / "attention_tour.py").read_text(encoding="utf-8")
-    notebook = json.loads((EXAMPLES / "attention_tour.ipynb").read_text(encoding="utf-8"))
+@pytest.mark.parametrize("name", load("notebook").NAMES)
+def test_the_notebook_holds_the_script(name):
+    script = (EXAMPLES / f"{name}.py").read_text(encoding="utf-8")
+    notebook = json.loads((EXAMPLES / f"{name}.ipynb").read_text(encoding="utf-8"))
     code = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
     assert all(block.strip() in script for block in code)
     assert len(code) == script.count("# %%\n")
+
+
+@pytest.mark.parametrize("name", ["classify_english", "classify_chinese"])
+def test_a_task_is_learned_shown_and_explained_in_a_notebook(name):
+    script = (EXAMPLES / f"{name}.py").read_text(encoding="utf-8")
+    outputs = [out for cell in load("notebook").cells(script) for out in cell.get("outputs", ())]
+    shown = [kind for out in outputs for kind in out.get("data", ())]
+    assert shown == ["image/png", "text/html"]  # the confusion matrix, the words' shares
+    said = "".join(out.get("text", "") for out in outputs)
+    assert "+ rest" in said or "+ 其余" in said
 
 
 def test_the_transformer_learns_to_turn_sequences_around(capsys):

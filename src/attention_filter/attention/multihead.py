@@ -38,8 +38,9 @@ class MultiHeadAttention(nn.Module):
     """MultiHead(x, c) = [head_1 … head_n] W_O, head_i = attend(x W_Q, c W_K, c W_V) (Vaswani et al. 2017, sec. 3.2.2).
 
     Batch comes first: (batch, length, dim). `kv_heads` < `heads` shares each key and value head among several query
-    heads (Ainslie et al. 2023). Without `project_values` each head mixes the inputs themselves: V_i = Σ_j A_ij v_j.
-    Without `biased` there are no additive biases, so a query that may see nothing comes out as zeros.
+    heads (Ainslie et al. 2023); a head is `width` wide, dim / heads unless given. Without `project_values` each head
+    mixes the inputs themselves: V_i = Σ_j A_ij v_j. Without `biased` there are no additive biases, so a query that may
+    see nothing comes out as zeros.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class MultiHeadAttention(nn.Module):
         heads: int,
         *,
         kv_heads: int | None = None,
+        width: int | None = None,
         context_dim: int | None = None,
         normalize: Literal["keys", "queries"] = "keys",
         scale: float | None = None,
@@ -57,14 +59,14 @@ class MultiHeadAttention(nn.Module):
     ) -> None:
         super().__init__()
         kv_heads, context_dim = kv_heads or heads, context_dim or dim
-        if dim % heads or heads % kv_heads:
+        if (width is None and dim % heads) or heads % kv_heads:
             raise ValueError(f"MultiHeadAttention: {heads} heads must divide dim {dim}, {kv_heads} kv_heads the heads")
-        self.heads, self.kv_heads, self.width = heads, kv_heads, dim // heads
+        self.heads, self.kv_heads, self.width = heads, kv_heads, width or dim // heads
         self.normalize, self.scale, self.dropout = normalize, scale, dropout
-        self.to_query = nn.Linear(dim, dim, bias=biased)
+        self.to_query = nn.Linear(dim, heads * self.width, bias=biased)
         self.to_key = nn.Linear(context_dim, kv_heads * self.width, bias=biased)
         self.to_value = nn.Linear(context_dim, kv_heads * self.width, bias=biased) if project_values else None
-        self.to_output = nn.Linear(dim if project_values else heads * context_dim, dim, bias=biased)
+        self.to_output = nn.Linear(heads * (self.width if project_values else context_dim), dim, bias=biased)
 
     def forward(
         self,

@@ -15,6 +15,7 @@ from attention_filter import __version__
 from attention_filter.cli import (
     accounts,
     care,
+    compress,
     evaluate,
     feedback,
     inspect,
@@ -22,6 +23,7 @@ from attention_filter.cli import (
     profile,
     quotas,
     reading,
+    search,
     serve,
     sources,
     tasks,
@@ -116,8 +118,10 @@ train.group.command("classify")(tasks.train_classify)
 train.group.command("sentiment")(tasks.train_sentiment)
 evaluate.group.command("classify")(tasks.evaluate_classify)
 evaluate.group.command("sentiment")(tasks.evaluate_sentiment)
+app.add_typer(search.group, name="plan", rich_help_panel=tasks.PANEL)
 app.add_typer(tasks.predict_group, name="predict", rich_help_panel=tasks.PANEL)
 app.add_typer(tasks.explain_group, name="explain", rich_help_panel=tasks.PANEL)
+app.add_typer(compress.group, name="compress", rich_help_panel=tasks.PANEL)
 app.add_typer(accounts.group, name="accounts", rich_help_panel=care.PANEL)
 app.command("backup", rich_help_panel=care.PANEL)(care.backup)
 app.command("restore", rich_help_panel=care.PANEL)(care.restore)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from attention_filter.tasks.classify import Classifier, Reasons
     from attention_filter.tasks.examples import Example
     from attention_filter.tasks.sentiment import Sentiment
+    from attention_filter.training.augment import Change
 
     Task = Classifier | Sentiment
 
@@ -35,12 +36,20 @@ Valid = Annotated[Path | None, typer.Option("--valid", metavar="FILE", help="To 
 Unlabelled = Annotated[
     Path | None, typer.Option("--unlabelled", metavar="FILE", help="probe: more texts of the kind, without labels.")
 ]
+Augment = Annotated[
+    str,
+    typer.Option("--augment", metavar="A,B,…", help="Each text once more with synonyms, typos, drop, swap (of words)."),
+]
 How = Annotated[
     Method, typer.Option(help="probe: soon done; tuned: the encoder too, the best; scratch: a small model.")
 ]
 Rank = Annotated[int, typer.Option(min=0, help="tuned: by LoRA of this rank; 0 trains the layers themselves.")]
 Layers = Annotated[int, typer.Option(min=1, max=12, help="tuned: so many of the upper layers.")]
 Rounds = Annotated[int | None, typer.Option(min=1, help="At most so many passes over the data.")]
+Several = Annotated[bool, typer.Option("--several", help="A text may have several labels, parted by ; or |.")]
+PlanFile = Annotated[
+    Path | None, typer.Option("--plan", metavar="FILE", help="Trained as `attention plan` found best.")
+]
 Wandb = Annotated[str, typer.Option("--wandb", metavar="PROJECT", help="Send figures to Weights & Biases.")]
 Licence = Annotated[str, typer.Option(help="Of the data; stands in the model's card.")]
 Seed = Annotated[int, typer.Option("--seed", help="Of all chance.")]
@@ -55,15 +64,15 @@ def train_classify(
     out: Out,
     valid: Valid = None,
     unlabelled: Unlabelled = None,
+    augment: Augment = "",
     text: TextColumn = "text",
     label: LabelColumn = "label",
     method: How = "probe",
-    several: Annotated[
-        bool, typer.Option("--several", help="A text may have several labels, parted by ; or |.")
-    ] = False,
+    several: Several = False,
     rank: Rank = 0,
     layers: Layers = 4,
     rounds: Rounds = None,
+    planned: PlanFile = None,
     wandb: Wandb = "",
     licence: Licence = "",
     seed: Seed = 0,
@@ -75,9 +84,15 @@ def train_classify(
 
     examples = read_examples(data, text=text, label=label, several=several)
     checked = read_examples(valid, text=text, label=label, several=several) if valid else []
-    model = Classifier(method, several=several, encoder=settings().model, rank=rank, layers=layers, seed=seed)
     plan = _plan(method, rank, rounds)
-    _train(model, examples, checked, _texts(unlabelled, text), plan, out, data, wandb, licence, as_json, "classify")
+    if planned:
+        from attention_filter.tasks.search import read_plan
+
+        found = read_plan(planned)
+        method, rank, layers, plan = found.method, found.rank, found.layers, found.fit
+    model = Classifier(method, several=several, encoder=settings().model, rank=rank, layers=layers, seed=seed)
+    more, changes = _texts(unlabelled, text), _changes(augment, examples)
+    _train(model, examples, checked, more, changes, plan, out, data, wandb, licence, as_json, "classify")
 
 
 def train_sentiment(
@@ -85,6 +100,7 @@ def train_sentiment(
     out: Out,
     valid: Valid = None,
     unlabelled: Unlabelled = None,
+    augment: Augment = "",
     text: TextColumn = "text",
     label: LabelColumn = "label",
     method: How = "probe",
@@ -104,7 +120,8 @@ def train_sentiment(
     checked = read_examples(valid, text=text, label=label) if valid else []
     model = Sentiment(method, encoder=settings().model, rank=rank, layers=layers, seed=seed)
     plan = _plan(method, rank, rounds)
-    _train(model, examples, checked, _texts(unlabelled, text), plan, out, data, wandb, licence, as_json, "sentiment")
+    more, changes = _texts(unlabelled, text), _changes(augment, examples)
+    _train(model, examples, checked, more, changes, plan, out, data, wandb, licence, as_json, "sentiment")
 
 
 def evaluate_classify(
@@ -220,6 +237,7 @@ def _train(
     examples: list[Example],
     checked: list[Example],
     unlabelled: list[str],
+    changes: list[Change],
     plan: Any,
     out: Path,
     data: Path,
@@ -235,8 +253,8 @@ def _train(
     out = out.absolute()
     with _tracked(plan is not None, out, wandb, {"data": str(data), "task": task}) as track, progress() as show:
         model.fit(
-            examples, checked, unlabelled=unlabelled, plan=plan, folder=out.with_name(f"{out.name}.training"),
-            progress=show, track=track,
+            examples, checked, unlabelled=unlabelled, changes=changes, plan=plan,
+            folder=out.with_name(f"{out.name}.training"), progress=show, track=track,
         )  # fmt: skip
     model.save(out, licence)
     _figures({"examples": len(examples), "labels": len(model.labels), **model.metrics}, as_json)
@@ -247,6 +265,13 @@ def _texts(path: Path | None, column: str) -> list[str]:
     from attention_filter.tasks.examples import read_texts
 
     return [one for one in read_texts(path, text=column) if one.strip()] if path else []
+
+
+def _changes(augment: str, examples: list[Example]) -> list[Change]:
+    from attention_filter.training.augment import changes_named
+
+    names = [name.strip() for name in augment.split(",") if name.strip()]
+    return changes_named(names, [one.text for one in examples], Path(settings().wordnet))
 
 
 def _wanted(texts: list[str] | None, data: Path | None, column: str) -> list[str]:

@@ -3,6 +3,7 @@
 model.safetensors    the tensors by name
 model.json           what it is, its configuration, metrics, hash and licence of the data it was trained on
 tokenizer.json       how its texts are cut into tokens, when it reads text
+README.md            the same for a person: the model's card (Mitchell et al. 2019, "Model cards for model reporting")
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from attention_filter.errors import ModelError
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-WEIGHTS, ABOUT, TOKENIZER = "model.safetensors", "model.json", "tokenizer.json"
+WEIGHTS, ABOUT, TOKENIZER, CARD = "model.safetensors", "model.json", "tokenizer.json", "README.md"
 FORMAT = 1
 
 
@@ -54,6 +55,7 @@ def save_model(folder: Path, about: About, tensors: Mapping[str, Tensor], tokeni
     try:
         save_file({name: tensor.detach().contiguous().clone() for name, tensor in tensors.items()}, beside / WEIGHTS)
         (beside / ABOUT).write_text(json.dumps(asdict(about), ensure_ascii=False, indent=1), "utf-8")
+        (beside / CARD).write_text(card(about), "utf-8")
         if tokenizer is not None:
             tokenizer.save(str(beside / TOKENIZER))
         if folder.exists():
@@ -62,6 +64,42 @@ def save_model(folder: Path, about: About, tensors: Mapping[str, Tensor], tokeni
     except BaseException:
         shutil.rmtree(beside, ignore_errors=True)
         raise
+
+
+def card(about: About) -> str:
+    """What a person should know before using a model: what for, how good, from what, and where it ends.
+
+    >>> print(card(About("classify/probe", {"labels": ["a", "b"]}, {"accuracy": 0.91}, "00ff", "CC0-1.0", "0.1")))
+    # A model for classify, trained by the method "probe"
+    <BLANKLINE>
+    - **Labels** (2): a, b
+    - **On examples held out from its training:** accuracy 0.910
+    - **Data:** hash 00ff; licence CC0-1.0
+    - **Written by** Attention Filter 0.1
+    <BLANKLINE>
+    It knows texts of the kind that it was trained on, in their language, and the labels above alone: of any other text
+    it will still name one, unless asked with `--scope`. Whatever was unfair in the data is unfair in the model. The
+    figures are of examples that also served to choose and to calibrate it; measure on your own before you rely on it:
+    <BLANKLINE>
+        attention evaluate classify --model FOLDER --data FILE
+    <BLANKLINE>
+    """
+    task, _, method = about.kind.partition("/")
+    labels = about.config.get("labels", [])
+    figures = ", ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in about.metrics.items())
+    return f"""# A model for {task}, trained by the method "{method}"
+
+- **Labels** ({len(labels)}): {", ".join(labels)}
+- **On examples held out from its training:** {figures or "not measured"}
+- **Data:** hash {about.data or "unknown"}; licence {about.licence or "not stated"}
+- **Written by** Attention Filter {about.version}
+
+It knows texts of the kind that it was trained on, in their language, and the labels above alone: of any other text
+it will still name one, unless asked with `--scope`. Whatever was unfair in the data is unfair in the model. The
+figures are of examples that also served to choose and to calibrate it; measure on your own before you rely on it:
+
+    attention evaluate {task} --model FOLDER --data FILE
+"""
 
 
 def check_folder(folder: Path) -> None:

@@ -37,6 +37,7 @@ class Config:
     vocabulary: int
     dim: int = 256
     heads: int = 4
+    width: int | None = None  # of a head; dim / heads unless given
     layers: int = 4
     wide: int = 1024  # of the feed-forward layer
     longest: int = 512  # tokens of a text
@@ -53,7 +54,7 @@ class Config:
     end: int = 2
 
     def __post_init__(self) -> None:
-        if self.dim % self.heads:
+        if self.width is None and self.dim % self.heads:
             raise ModelError(f"transformer: {self.heads} heads do not divide dim {self.dim}")
         if self.attention != "full" and self.normalize == "queries":
             raise ModelError(f"transformer: {self.attention} attention normalises over the keys; use full attention")
@@ -273,5 +274,10 @@ class Transformer(nn.Module):
 
 def _attention(config: Config) -> MultiHeadAttention:
     return MultiHeadAttention(
-        config.dim, config.heads, normalize=config.normalize, biased=config.biased, dropout=config.dropout
+        config.dim,
+        config.heads,
+        width=config.width,
+        normalize=config.normalize,
+        biased=config.biased,
+        dropout=config.dropout,
     )

@@ -11,6 +11,7 @@ out of scope when its energy −log Σ exp(logit/T) lies above nearly all of tho
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from attention_filter.models.encoder import Encoder
+    from attention_filter.tasks.compress import Quick
     from attention_filter.tasks.trained import Trained
+    from attention_filter.training.augment import Change
     from attention_filter.training.loop import FitConfig, Progress, Track
 
 Floats = NDArray[np.float32]
@@ -86,7 +89,7 @@ class Classifier:
         self.energy_limit = float("inf")
         self.metrics: dict[str, float] = {}
         self.data = ""
-        self._model: Probe | Trained | None = None
+        self._model: Probe | Trained | Quick | None = None
         self._encoder: Encoder | None = None
 
     # Learning
@@ -97,6 +100,7 @@ class Classifier:
         valid: Sequence[Example] = (),
         *,
         unlabelled: Sequence[str] = (),
+        changes: Sequence[Change] = (),
         plan: FitConfig | None = None,
         folder: Path | None = None,
         progress: Progress = lambda *_: None,
@@ -105,7 +109,8 @@ class Classifier:
         """Learn from examples; without `valid`, some are held out to calibrate and to stop by (a tenth; of a probe,
         those of its trials, after which it learns from all).
 
-        `unlabelled` texts of the same kind help a probe that has few examples. `plan` is of the methods that train;
+        `unlabelled` texts of the same kind help a probe that has few examples. Each text is learned from once more
+        in each of the `changes` (`training/augment.py`). `plan` is of the methods that train;
         with a `folder` a killed training goes on there. DataError when there is one label only, or when `valid` has
         labels that the examples do not have.
         """
@@ -114,16 +119,17 @@ class Classifier:
             raise DataError(f"labels to check on that no example has: {', '.join(unknown[:5])}")
         self.data = checkpoint.data_hash([(one.text, one.labels) for one in examples])
         if self.method == "probe":
-            counted = _counting(progress, "Encoding", len(examples) + len(set(unlabelled)))
+            more = self._varied(examples, changes)
+            counted = _counting(progress, "Encoding", len(more) + len(set(unlabelled)))
             self._model, rows, logits = fit_probe(
-                self._load_encoder(), [one.text for one in examples], self.targets(examples),
-                several=self.several, seed=self.seed, unlabelled=unlabelled, progress=counted,
+                self._load_encoder(), [one.text for one in more], self.targets(more), several=self.several,
+                seed=self.seed, unlabelled=unlabelled, copies=len(changes), progress=counted,
             )  # fmt: skip
             held: Sequence[Example] = valid or [examples[row] for row in rows] or examples
             logits = logits if len(rows) and not valid else self.logits([one.text for one in held])
         else:
             train, held = (examples, valid) if valid else self.split(examples)
-            self._model = self._train(train, held, plan, folder, progress, track)
+            self._model = self._train(self._varied(train, changes), held, plan, folder, progress, track)
             logits = self.logits([one.text for one in held])
         self._calibrate(logits, self.targets(held))
         return self
@@ -135,6 +141,13 @@ class Classifier:
         self.labels = list(dict.fromkeys(labels))
         self._model = zero_shot(self._load_encoder(), self.labels, some_texts)
         return self
+
+    def replaced(self, model: Trained | Quick, held: Sequence[Example]) -> Classifier:
+        """The same labels told apart by another model, calibrated and measured on these examples."""
+        found = copy(self)
+        found._model = model
+        found._calibrate(found.logits([one.text for one in held]), found.targets(held))
+        return found
 
     # Using
 
@@ -208,8 +221,13 @@ class Classifier:
             config |= {"encoder_id": model.encoder.id, "read": model.layers}
             checkpoint.save_model(folder, about, {k: torch.from_numpy(v) for k, v in model.tensors().items()})
             return
+        from attention_filter.tasks.compress import Quick
         from attention_filter.tasks.trained import config_of
 
+        if isinstance(model, Quick):
+            config |= model.described()
+            checkpoint.save_model(folder, about, model.tensors())
+            return
         own = self.method == "scratch"
         if own:
             config["transformer"] = config_of(model)
@@ -243,7 +261,11 @@ class Classifier:
         found.metrics, found.data = dict(about.metrics), about.data
         return found
 
-    def _rebuilt(self, folder: Path, config: dict[str, Any], tensors: dict[str, Tensor]) -> Probe | Trained:
+    def _rebuilt(self, folder: Path, config: dict[str, Any], tensors: dict[str, Tensor]) -> Probe | Trained | Quick:
+        if "precision" in config:
+            from attention_filter.tasks.compress import rebuilt
+
+            return rebuilt(config, tensors)
         arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
         if self.method == "probe":
             probe = load_probe(self._load_encoder(), config["encoder_id"], config["read"], arrays)
@@ -267,7 +289,7 @@ class Classifier:
         self.energy_limit = float(np.quantile(calibration.energy(logits / self.temperature), IN_SCOPE))
         self.metrics = calibration.measured(logits, targets, self.temperature, self.several)
 
-    def known(self) -> Probe | Trained:
+    def known(self) -> Probe | Trained | Quick:
         if self._model is None:
             raise UsageError("this classifier has learned nothing yet: fit it, or load one")
         return self._model
@@ -304,6 +326,14 @@ class Classifier:
                 train.append(one)
         return train, held or train[:1]
 
+    def _varied(self, examples: Sequence[Example], changes: Sequence[Change]) -> list[Example]:
+        """The examples, then all of them changed in the first way, and so on."""
+        from attention_filter.training.augment import varied
+
+        columns = varied([one.text for one in examples], changes, self.seed)
+        more = [replace(one, text=text) for texts in columns for one, text in zip(examples, texts, strict=True)]
+        return [*examples, *more]
+
     def _train(
         self,
         train: Sequence[Example],
@@ -334,7 +364,7 @@ class Classifier:
             lesson = trained.begin(model, rows, checked, self.several, progress)
         fit(
             lesson, rows, checked, plan, folder=folder, progress=progress, track=track,
-            origin=checkpoint.data_hash(self.data, self.method, self.rank, self.layers, asdict(plan)),
+            origin=checkpoint.data_hash(texts, targets.tolist(), self.method, self.rank, self.layers, asdict(plan)),
             rate_of=lesson.rate_of(plan.rate),
         )  # fmt: skip
         lesson.settle()

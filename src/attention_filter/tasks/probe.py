@@ -96,6 +96,7 @@ def fit_probe(
     several: bool,
     seed: int,
     unlabelled: Sequence[str] = (),
+    copies: int = 0,
     progress: Callable[[int], None] | None = None,
 ) -> tuple[Probe, Ints, Floats]:
     """Logistic regression and support vectors; what is to be chosen is what is right most often on held-out examples.
@@ -103,7 +104,9 @@ def fit_probe(
     Also which of the examples were held out in trials (m,), and what the trials made of them, logits (m, C).
 
     `targets` (n, C) holds 1 where a text has a label. Without `several`, one softmax over the labels; with it, one
-    sigmoid each. `progress` counts the texts, and the unlabelled ones before them.
+    sigmoid each. Behind the examples may stand `copies` changed copies of them all, in the same order: a trial learns
+    from those of what it learns from, and is tried on examples alone. `progress` counts the texts, and the unlabelled
+    ones before them.
     """
     bank = encoder.encode(list(dict.fromkeys(unlabelled)), progress=progress) if unlabelled else None
     choices = _choices(encoder.depth)
@@ -113,7 +116,7 @@ def fit_probe(
     views = [*plain, *(view.whitened() for view in plain)]
     if bank is not None:
         views.append(_seen_among(encoder.encode(texts) if read else vectors[:, 0], bank))
-    choice = _choose(views, texts, targets, several, seed)
+    choice = _choose(views, texts, targets, several, seed, copies)
     view, weight = choice.view, choice.words
     words = learn_grams(texts, targets).weighed(weight) if weight else None
     probe = view.probe(encoder, *regression(view.rows, targets, choice.strength, several), words)
@@ -236,21 +239,26 @@ class _Choice:
     logits: Floats
 
 
-def _choose(views: Sequence[_View], texts: Sequence[str], targets: Floats, several: bool, seed: int) -> _Choice:
+def _choose(
+    views: Sequence[_View], texts: Sequence[str], targets: Floats, several: bool, seed: int, copies: int
+) -> _Choice:
     """The view, the strength and the weight of the words that are right most often on what was held out."""
-    part = np.random.default_rng(seed).permutation(len(texts)) % FOLDS
-    folds = [part == number for number in range(FOLDS if len(texts) < MANY else 1)] if len(texts) >= 2 * FOLDS else []
+    n = len(texts) // (1 + copies)
+    part = np.tile(np.random.default_rng(seed).permutation(n) % FOLDS, 1 + copies)
+    own = np.arange(len(texts)) < n
+    numbers = range(FOLDS if n < MANY else 1) if n >= 2 * FOLDS else ()
+    folds = [(part != number, (part == number) & own) for number in numbers]
     margins = []
-    for out in folds:
-        learned = learn_grams([texts[i] for i in np.flatnonzero(~out).tolist()], targets[~out])
+    for learn, out in folds:
+        learned = learn_grams([texts[i] for i in np.flatnonzero(learn).tolist()], targets[learn])
         margins.append(learned.logits([texts[i] for i in np.flatnonzero(out).tolist()]))
     nothing = np.zeros((0, targets.shape[1]), np.float32)
     best, most = _Choice(views[0], STRENGTHS[0], 0.0, np.zeros(0, np.int64), nothing), -1.0
-    held_out = np.concatenate([np.flatnonzero(out) for out in folds]) if folds else best.held_out
+    held_out = np.concatenate([np.flatnonzero(out) for _, out in folds]) if folds else best.held_out
     for view, strength in product(views if folds else (), STRENGTHS):
         trials = []
-        for out in folds:
-            weights, bias = regression(view.rows[~out], targets[~out], strength, several)
+        for learn, out in folds:
+            weights, bias = regression(view.rows[learn], targets[learn], strength, several)
             trials.append(view.rows[out] @ weights.T + bias)
         alone, said = np.concatenate(trials), np.concatenate(margins)
         weight = best_weight(alone, said, targets[held_out], several)

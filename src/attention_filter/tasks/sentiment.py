@@ -27,6 +27,7 @@ from attention_filter.tasks.classify import Classifier, Method, Reasons, WordSha
 from attention_filter.tasks.examples import Example
 
 if TYPE_CHECKING:
+    from attention_filter.training.augment import Change
     from attention_filter.training.loop import FitConfig, Progress, Track
 
 Floats = NDArray[np.float32]
@@ -76,6 +77,7 @@ class Sentiment:
         valid: Sequence[Example] = (),
         *,
         unlabelled: Sequence[str] = (),
+        changes: Sequence[Change] = (),
         plan: FitConfig | None = None,
         folder: Path | None = None,
         progress: Progress = lambda *_: None,
@@ -84,8 +86,9 @@ class Sentiment:
         """As `Classifier.fit`; labels may be named in the usual ways (see `feelings`)."""
         known, checked = feelings(examples), feelings(valid, [one.labels[0] for one in examples])
         self.classifier.fit(
-            known, checked, unlabelled=unlabelled, plan=plan, folder=folder, progress=progress, track=track
-        )
+            known, checked, unlabelled=unlabelled, changes=changes, plan=plan, folder=folder, progress=progress,
+            track=track,
+        )  # fmt: skip
         return self
 
     def from_prototypes(self) -> Sentiment:

@@ -1,0 +1,237 @@
+"""A tuned classifier made smaller and faster: `round_to`, `prune` and `distil` give a new one each.
+
+    round_to   the weights of its layers in int8 or bfloat16; no training
+    prune      a share of the heads and feed-forward units taken out, then trained again
+    distil     a student with some of the layers, trained by the whole
+
+Training learns from the labels and from what the larger model says, half and half (Hinton et al. 2015, "Distilling the
+knowledge in a neural network"), by the one training loop. What comes out runs without padding (`models/packed.py`).
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from attention_filter.errors import UsageError
+from attention_filter.models import checkpoint, compress, lora
+from attention_filter.models.bert import load_e5, to_packed
+from attention_filter.models.encoder import E5_PREFIX, TOKENS_AT_ONCE, batches, in_threads, spans_in
+from attention_filter.models.packed import PackedBert, Precision
+from attention_filter.models.transformer import Config, TextEncoder
+from attention_filter.tasks.classify import Classifier
+from attention_filter.tasks.examples import Example
+from attention_filter.tasks.grams import Grams, load_grams
+from attention_filter.tasks.trained import Labelled, Lesson, Pooled, Trained
+from attention_filter.training.loop import FitConfig, Progress, Track, fit
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+Floats = NDArray[np.float32]
+PLAN = FitConfig(rounds=8, rate=1e-4, tokens_at_once=1024, patience=2)
+TIMED, TIMES = 256, 5  # texts whose time is taken, and how often
+
+
+@dataclass(frozen=True)
+class Quick:
+    """A tuned model to be used, not trained: `body` is made of the weights as they are `kept`; the words add to it."""
+
+    kept: Mapping[str, Tensor]
+    config: Config
+    precision: Precision
+    tokenizer: Tokenizer
+    body: PackedBert
+    head: nn.Linear
+    words: Grams | None = None
+
+    def logits(self, texts: Sequence[str], progress: Callable[[int], None] | None = None) -> Floats:
+        """(n, C)."""
+        ids = [one.ids for one in self._tokenize(texts)]
+        out = np.zeros((len(ids), self.head.out_features), np.float32)
+
+        def compute(batch: list[int]) -> int:
+            states = self.body.states([ids[i] for i in batch])
+            out[batch] = self.head(torch.stack([one.mean(0) for one in states])).numpy()
+            return len(batch)
+
+        for done in in_threads(compute, batches([len(one) for one in ids], TOKENS_AT_ONCE)):
+            if progress:
+                progress(done)
+        return out + self.words.logits(texts) if self.words else out
+
+    def word_shares(self, text: str, which: int) -> tuple[list[tuple[int, int]], Floats, float]:
+        """Spans of the tokens, what each adds to the logit of one label (T,), and what no token adds."""
+        (found,) = self._tokenize([text])
+        with torch.inference_mode():
+            (states,) = self.body.states([found.ids])
+            shares = states @ self.head.weight[which] / len(found.ids)
+        spans = spans_in(text, found.offsets, len(E5_PREFIX), not found.overflowing)
+        said, unread = self.words.by_token(text, which, spans) if self.words else (np.float32(0), 0.0)
+        return spans, shares.numpy() + said, self.head.bias[which].item() + unread
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All that is saved, by name."""
+        words = self.words.tensors() if self.words else {}
+        return {**self.kept, **{name: torch.from_numpy(array) for name, array in words.items()}}
+
+    def described(self) -> dict[str, Any]:
+        """What `rebuilt` needs beside the weights."""
+        return {"transformer": asdict(self.config), "precision": self.precision}
+
+    def _tokenize(self, texts: Sequence[str]) -> Any:
+        return self.tokenizer.encode_batch([E5_PREFIX + text for text in texts])
+
+
+def rebuilt(described: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Quick:
+    """The model of these tensors, as `Quick.tensors`, and this description, as `Quick.described`."""
+    own = {name: tensor for name, tensor in tensors.items() if not name.startswith("words.")}
+    words = load_grams({name: tensor.numpy() for name, tensor in tensors.items() if name not in own})
+    return _quick(_trainable(Config(**described["transformer"]), own, words), described["precision"], own)
+
+
+# Three ways
+
+
+def round_to(model: Classifier, precision: Precision, held: Sequence[Example]) -> Classifier:
+    """The same model with rounded weights, calibrated on `held`. UsageError unless it is a tuned one."""
+    return model.replaced(_quick(_large(model), precision), held)
+
+
+def prune(
+    model: Classifier,
+    train: Sequence[Example],
+    held: Sequence[Example],
+    *,
+    keep: float = 0.5,
+    plan: FitConfig = PLAN,
+    folder: Path | None = None,
+    progress: Progress = lambda *_: None,
+    track: Track = lambda *_: None,
+) -> Classifier:
+    """The model with this share of the heads and of the feed-forward units of each layer, trained again."""
+    encoder = _large(model).model.encoder
+    heads, wide = (max(1, round(keep * n)) for n in (encoder.config.heads, encoder.config.wide))
+    return _taught(model, compress.prune(encoder, heads=heads, wide=wide), train, held, plan, folder, progress, track)
+
+
+def distil(
+    model: Classifier,
+    train: Sequence[Example],
+    held: Sequence[Example],
+    *,
+    layers: int = 6,
+    plan: FitConfig = PLAN,
+    folder: Path | None = None,
+    progress: Progress = lambda *_: None,
+    track: Track = lambda *_: None,
+) -> Classifier:
+    """A student that starts as so many of the model's layers, evenly chosen, and is trained by the model."""
+    encoder = _large(model).model.encoder
+    if not 1 <= layers <= encoder.config.layers:
+        raise UsageError(f"a student can have 1 to {encoder.config.layers} layers, not {layers}")
+    student = compress.shallower(encoder, compress.spread(encoder.config.layers, layers))
+    return _taught(model, student, train, held, plan, folder, progress, track)
+
+
+# Before and after
+
+
+def size(model: Classifier) -> int:
+    """Bytes of the encoder's and the head's weights as they are saved; the word table stays as its package has it."""
+    found = model.known()
+    weights = found.kept if isinstance(found, Quick) else _large(model).model.state_dict()
+    return sum(tensor.numel() * tensor.element_size() for tensor in weights.values())
+
+
+def speeds(models: Sequence[Classifier], texts: Sequence[str]) -> list[float]:
+    """Texts a second of processor time (one core's), medians of some runs of the models in turn."""
+    some = list(texts[:TIMED])
+    seconds: list[list[float]] = [[] for _ in models]
+    for _ in range(TIMES):
+        for model, spent in zip(models, seconds, strict=True):
+            started = time.process_time()
+            model.logits(some)
+            spent.append(time.process_time() - started)
+    return [len(some) / max(statistics.median(spent), 1e-9) for spent in seconds]
+
+
+# Inside
+
+
+def _large(model: Classifier) -> Trained:
+    """A copy of the model's weights, to be changed. UsageError when it is no tuned one."""
+    found = model.known()
+    if isinstance(found, Quick):
+        return _trainable(found.config, found.kept, found.words)
+    if not isinstance(found, Trained) or model.method != "tuned":
+        raise UsageError(f"only a tuned model can be made smaller; this one was trained with --method {model.method}")
+    words = found.model.encoder.embedding.words
+    encoder = deepcopy(found.model.encoder, {id(words): words}).requires_grad_(True)
+    lora.merge(encoder)
+    return _trained(encoder, found.model.head, found.tokenizer, found.words)
+
+
+def _trained(encoder: TextEncoder, head: nn.Linear, tokenizer: Tokenizer, words: Grams | None) -> Trained:
+    pooled = Pooled(encoder, head.out_features, encoder.config.dropout)
+    pooled.head.load_state_dict(head.state_dict())
+    return Trained(pooled, tokenizer, E5_PREFIX, words)
+
+
+def _trainable(config: Config, kept: Mapping[str, Tensor], words: Grams | None) -> Trained:
+    whole, tokenizer = load_e5(config.dropout)
+    tokenizer.enable_truncation(config.longest)
+    state = compress.restored(kept)
+    encoder = {name.removeprefix("encoder."): one for name, one in state.items() if name.startswith("encoder.")}
+    weight, bias = state["head.weight"], state["head.bias"]
+    head = nn.Linear(config.dim, len(bias))
+    head.load_state_dict({"weight": weight, "bias": bias})
+    return _trained(compress.reshaped(whole, config, encoder), head, tokenizer, words)
+
+
+def _quick(model: Trained, precision: Precision, kept: Mapping[str, Tensor] | None = None) -> Quick:
+    model.model.requires_grad_(False)
+    kept = compress.rounded(model.model.state_dict(), precision) if kept is None else kept
+    encoder = model.model.encoder
+    body = to_packed(encoder, precision)
+    return Quick(kept, encoder.config, precision, model.tokenizer, body, model.model.head, model.words)
+
+
+def _taught(
+    teacher: Classifier,
+    encoder: TextEncoder,
+    train: Sequence[Example],
+    held: Sequence[Example],
+    plan: FitConfig,
+    folder: Path | None,
+    progress: Progress,
+    track: Track,
+) -> Classifier:
+    """The teacher's task by this encoder, which starts with the teacher's head; what the words add stays as it is."""
+    whole = _large(teacher)
+    student = _trained(encoder, whole.model.head, whole.tokenizer, whole.words)
+    alone = _quick(replace(whole, words=None), "float32")
+    said = teacher.probabilities(alone.logits([one.text for one in train]))
+
+    def ready(some: Sequence[Example], targets: Floats) -> list[Labelled]:
+        ids = [one.ids for one in student.tokenize([one.text for one in some])]
+        return list(zip(ids, targets.tolist(), strict=True))
+
+    plan = replace(plan, metric="f1" if teacher.several else "accuracy", seed=teacher.seed)
+    targets = np.asarray((teacher.targets(train) + said) / 2, np.float32)
+    fit(
+        Lesson(student, teacher.several, smoothing=0.0), ready(train, targets),
+        ready(held, teacher.targets(held)), plan, folder=folder,
+        origin=checkpoint.data_hash(teacher.data, asdict(encoder.config), asdict(plan)), progress=progress, track=track,
+    )  # fmt: skip
+    return teacher.replaced(_quick(student, "float32"), held)
