@@ -36,7 +36,8 @@ from urllib.parse import urlencode
 
 import numpy as np
 
-from attention_filter import learned, standing
+from attention_filter import labelling, learned, standing
+from attention_filter.models.encoder import Encoder
 from attention_filter.server.work import MODEL_SETTING
 from attention_filter.settings import Settings
 from attention_filter.store.store import Store, open_store
@@ -94,9 +95,9 @@ class World:
         return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
 
 
-def fill(url: str, model: str, items: int, readers: int, follow: float, seed: int) -> None:
+def fill(url: str, encoder: Encoder, items: int, readers: int, follow: float, seed: int) -> None:
     """The database: items of all sources, and readers who follow `follow` of them, popular sources more often."""
-    world = World(seed)
+    world, model = World(seed), encoder.id
     now = datetime.now(UTC)
     with open_store(url, "everybody") as store:
         source_of = _add_items(store, world, model, items, now)
@@ -108,6 +109,7 @@ def fill(url: str, model: str, items: int, readers: int, follow: float, seed: in
             mine = store.for_reader(f"reader{number}")
             chosen = np.argsort(-popularity * world.rng.random(SOURCES))[:count]
             _add_reader(mine, store, world, model, chosen, source_of, now)
+            labelling.tell(mine, encoder, lambda what, done, total: None)
             if number == 0:
                 ranked = standing.refresh(mine, Settings(), now)
             # All begin with the first reader's ranking, and with it stale: the worker has theirs to make at once.
@@ -382,7 +384,7 @@ def main() -> None:
         if not kept.exists():
             from attention_filter.models.encoder import load_encoder
 
-            fill(f"sqlite:///{kept}", load_encoder(SETTING).id, args.items, args.readers, args.follow, args.seed)
+            fill(f"sqlite:///{kept}", load_encoder(SETTING), args.items, args.readers, args.follow, args.seed)
         with open_store(f"sqlite:///{kept}") as store:
             store.backup(path)
         feeds = Feeds(args.seed)
