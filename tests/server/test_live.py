@@ -206,3 +206,15 @@ def test_the_model_is_loaded_when_nobody_has_asked_for_a_while(tmp_path, monkeyp
     asyncio.run(app_module._warm(served))
     assert loaded.wait(10)
     served.state.site.store.close()
+
+
+@pytest.mark.parametrize(("few", "ranked"), [(20, True), (19, False)])
+def test_a_small_stream_that_was_never_ranked_is_ranked_for_its_first_page(stocked, monkeypatch, few, ranked):
+    """The worker is never started: what the command line made is not shown by its time alone; much of it is."""
+    monkeypatch.setattr("attention_filter.server.app.SOON", few)
+    served = create_app(Settings(db=f"sqlite:///{stocked.store.path}"), clock=lambda: NOW)
+    assert TestClient(served, "http://127.0.0.1", client=("127.0.0.1", 1)).get("/").status_code == 200
+    served.state.asking.shutdown()
+    assert (standing.kept_head(stocked.store) is not None) == ranked
+    assert [job.kind for job in stocked.store.jobs.listed([State.QUEUED])] == ([] if ranked else ["rank"])
+    served.state.site.store.close()

@@ -20,7 +20,7 @@ from fastapi.staticfiles import StaticFiles
 from prometheus_client import CollectorRegistry
 from starlette.exceptions import HTTPException
 
-from attention_filter import __version__
+from attention_filter import __version__, learned, standing
 from attention_filter.errors import AttentionError, StoreError, UsageError
 from attention_filter.server import access, accounts, live, oidc, passkeys, watch
 from attention_filter.server.pages import (
@@ -49,8 +49,9 @@ from attention_filter.server.site import Site, render
 from attention_filter.server.work import ask
 from attention_filter.server.worker import WorkerProcess
 from attention_filter.settings import Settings
-from attention_filter.store.store import open_store
+from attention_filter.store.store import Store, open_store
 
+SOON = 2_000  # items that are ranked for the page that asks, when they never were: it takes less than a second
 QUIET = 2.0  # seconds without a request after which the model is loaded: meanwhile pages would take long
 
 
@@ -80,7 +81,14 @@ def create_app(
     if worker:
         # A page does not wait for its turn to write that it wishes for a new ranking; it will look again.
         app.state.asking = asking = ThreadPoolExecutor(1)
-        here.shelf.renew = lambda store: asking.submit(ask, store, "rank", store.reader, clock())
+
+        def renew(store: Store) -> None:
+            if standing.kept_head(store) is None and learned.model_of(store) and store.count_items() <= SOON:
+                here.rank(store)  # what the command line made is not shown by its time alone, not for a moment
+            else:
+                asking.submit(ask, store, "rank", store.reader, clock())
+
+        here.shelf.renew = renew
     app.state.registry.register(watch.Stored(here.store, clock))
     app.mount("/static", StaticFiles(directory=str(files(__package__) / "static")), name="static")
     read = (welcome, stream, acts, item, search, images, install, tray)

@@ -40,7 +40,7 @@ class Site:
         self.settings = settings
         self.reader = reader
         self.clock = clock
-        self.shelf = Shelf(settings, clock, self._rank)
+        self.shelf = Shelf(settings, clock, self.rank)
         self.lists = Lists()
         self._loading = Lock()
         self.templates = Environment(
@@ -64,8 +64,8 @@ class Site:
         with self._loading:
             return self._encoder
 
-    def _rank(self, store: Store) -> None:
-        """A new standing at once; where there is a worker, it is asked for one instead."""
+    def rank(self, store: Store) -> None:
+        """A new standing at once; where there is a worker, it is asked for one instead, but for a first small one."""
         standing.refresh(store, preferences(store).tuned(self.settings), self.clock())
 
     def filter(self, reader: str, wishes: Preferences | None = None) -> Filter:
