@@ -101,17 +101,12 @@ class Encoder:
         `progress` is called after each batch with the number of texts just finished; the calls sum to len(texts).
         """
         ids = [encoding.ids for encoding in self._tokenize(texts)]
-        out = np.zeros((len(texts), self.dim), np.float32)
 
-        def compute(batch: list[int]) -> int:
+        def compute(batch: list[int]) -> Tensor:
             pooled = torch.stack([self._pool(one) for one in self.body.states([ids[i] for i in batch])])
-            out[batch] = torch.nn.functional.normalize(pooled, dim=-1).numpy()
-            return len(batch)
+            return torch.nn.functional.normalize(pooled, dim=-1)
 
-        for done in in_threads(compute, batches([len(one) for one in ids], tokens_at_once)):
-            if progress:
-                progress(done)
-        return out
+        return in_batches(compute, ids, (self.dim,), progress, tokens_at_once)
 
     def token_states(self, text: str) -> TokenStates:
         """Every token's state and where it stands in the text. Only models that pool by the mean have this."""
@@ -135,17 +130,12 @@ class Encoder:
         Lower layers know more of words and tone, upper ones more of the topic (Tenney et al. 2019).
         """
         body, ids = self._layered(), [encoding.ids for encoding in self._tokenize(texts)]
-        out = np.zeros((len(texts), len(layers), self.dim), np.float32)
 
-        def compute(batch: list[int]) -> int:
+        def compute(batch: list[int]) -> Tensor:
             pooled = torch.stack([one.mean(1) for one in body.layer_states([ids[i] for i in batch], layers)])
-            out[batch] = torch.nn.functional.normalize(pooled, dim=-1).numpy()
-            return len(batch)
+            return torch.nn.functional.normalize(pooled, dim=-1)
 
-        for done in in_threads(compute, batches([len(one) for one in ids], TOKENS_AT_ONCE)):
-            if progress:
-                progress(done)
-        return out
+        return in_batches(compute, ids, (len(layers), self.dim), progress)
 
     def layer_token_states(self, text: str, layers: Sequence[int]) -> tuple[list[Span], NDArray[np.float32]]:
         """The spans of `token_states`, and the states after each of these layers, (len(layers), T, d)."""
@@ -190,6 +180,27 @@ def in_threads(compute: Callable[[T], R], work: Iterable[T]) -> Iterator[R]:
             yield from pool.map(alone, work)
     finally:
         torch.set_num_threads(THREADS)  # the workers' 1 would be the default of threads to come
+
+
+def in_batches(
+    compute: Callable[[list[int]], Tensor],
+    ids: Sequence[Sequence[int]],
+    shape: tuple[int, ...],
+    progress: Callable[[int], None] | None = None,
+    tokens_at_once: int = TOKENS_AT_ONCE,
+) -> NDArray[np.float32]:
+    """What `compute` makes of the texts with these token ids, float32 (len(ids), *shape); it is given the places of a
+    few at a time. `progress` counts those done."""
+    out = np.zeros((len(ids), *shape), np.float32)
+
+    def step(batch: list[int]) -> int:
+        out[batch] = compute(batch).float().numpy()
+        return len(batch)
+
+    for done in in_threads(step, batches([len(one) for one in ids], tokens_at_once)):
+        if progress:
+            progress(done)
+    return out
 
 
 def batches(lengths: Sequence[int], tokens_at_once: int) -> Iterator[list[int]]:

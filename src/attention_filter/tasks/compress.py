@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from attention_filter.errors import UsageError
 from attention_filter.models import checkpoint, compress, lora
 from attention_filter.models.bert import load_e5, to_packed
-from attention_filter.models.encoder import E5_PREFIX, TOKENS_AT_ONCE, batches, in_threads, spans_in
+from attention_filter.models.encoder import E5_PREFIX, in_batches, spans_in
 from attention_filter.models.packed import PackedBert, Precision
 from attention_filter.models.transformer import Config, TextEncoder
 from attention_filter.tasks.classify import Classifier
@@ -58,16 +58,13 @@ class Quick:
     def logits(self, texts: Sequence[str], progress: Callable[[int], None] | None = None) -> Floats:
         """(n, C)."""
         ids = [one.ids for one in self._tokenize(texts)]
-        out = np.zeros((len(ids), self.head.out_features), np.float32)
 
-        def compute(batch: list[int]) -> int:
+        def compute(batch: list[int]) -> Tensor:
             states = self.body.states([ids[i] for i in batch])
-            out[batch] = self.head(torch.stack([one.mean(0) for one in states])).numpy()
-            return len(batch)
+            logits: Tensor = self.head(torch.stack([one.mean(0) for one in states]))
+            return logits
 
-        for done in in_threads(compute, batches([len(one) for one in ids], TOKENS_AT_ONCE)):
-            if progress:
-                progress(done)
+        out = in_batches(compute, ids, (self.head.out_features,), progress)
         return out + self.words.logits(texts) if self.words else out
 
     def word_shares(self, text: str, which: int) -> tuple[list[tuple[int, int]], Floats, float]:

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from attention_filter.models import lora
 from attention_filter.models.bert import load_e5
-from attention_filter.models.encoder import E5_PREFIX, batches, in_threads, spans_in
+from attention_filter.models.encoder import E5_PREFIX, batches, in_batches, in_threads, spans_in
 from attention_filter.models.transformer import Config, TextEncoder
 from attention_filter.models.vocabulary import learn_vocabulary
 from attention_filter.tasks.grams import Grams
@@ -91,16 +91,13 @@ class Trained:
     def logits(self, texts: Sequence[str], progress: Callable[[int], None] | None = None) -> Floats:
         """(n, C)."""
         ids = [one.ids for one in self.tokenize(texts)]
-        out = np.zeros((len(ids), self.model.head.out_features), np.float32)
         self.model.eval()
 
-        def compute(batch: list[int]) -> int:
-            out[batch] = self.model(self.padded([ids[i] for i in batch])).float().numpy()
-            return len(batch)
+        def compute(batch: list[int]) -> Tensor:
+            logits: Tensor = self.model(self.padded([ids[i] for i in batch]))
+            return logits
 
-        for done in in_threads(compute, batches([len(one) for one in ids], TOKENS_AT_ONCE)):
-            if progress:
-                progress(done)
+        out = in_batches(compute, ids, (self.model.head.out_features,), progress, TOKENS_AT_ONCE)
         return out + self.words.logits(texts) if self.words else out
 
     def word_shares(self, text: str, which: int) -> tuple[list[tuple[int, int]], Floats, float]:
@@ -251,13 +248,12 @@ def begin(
     )
     model.eval()
     states = _kept(model.encoder, first, [tuple(ids) for ids, _ in (*train, *held)], progress)
-    rows = np.zeros((len(train), model.encoder.config.dim), np.float32)
 
-    def compute(batch: list[int]) -> None:
-        rows[batch] = _pooled(model.encoder, first, states, [train[i][0] for i in batch]).float().numpy()
+    def pooled(batch: list[int]) -> Tensor:
+        return _pooled(model.encoder, first, states, [train[i][0] for i in batch])
 
-    for _ in in_threads(compute, batches([len(ids) for ids, _ in train], TOKENS_AT_ONCE)):
-        pass
+    dim = model.encoder.config.dim
+    rows = in_batches(pooled, [ids for ids, _ in train], (dim,), tokens_at_once=TOKENS_AT_ONCE)
     centre = rows.mean(0)
     scale = 1 / np.sqrt(((rows - centre) ** 2).sum(1).mean()).clip(1e-6)
     targets = np.array([target for _, target in train], np.float32)
