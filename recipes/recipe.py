@@ -11,6 +11,7 @@ from pathlib import Path
 from attention_filter.tasks.classify import Classifier
 from attention_filter.tasks.examples import Example
 from attention_filter.tasks.sentiment import Sentiment
+from attention_filter.training.resume import remove_saved
 
 
 def arguments(about: str | None) -> argparse.Namespace:
@@ -38,8 +39,10 @@ def run(
     unlabelled: Sequence[str] = (),
 ) -> dict[str, float]:
     """Train, save with a card, and measure on rows that had no part in it. A tuning that was stopped goes on."""
-    model.fit(train, unlabelled=unlabelled, folder=out.with_name(f"{out.name}.training"), progress=_show)
+    unfinished = out.with_name(f"{out.name}.training")
+    model.fit(train, unlabelled=unlabelled, folder=unfinished, progress=_show)
     model.save(out, licence)
+    remove_saved(unfinished)
     figures = model.evaluate(held)
     print(f"\n{len(train)} rows to learn from, {len(held)} to measure on")
     for name, value in figures.items():

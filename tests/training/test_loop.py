@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from attention_filter.errors import DataError, ModelError
 from attention_filter.training import loop
 from attention_filter.training.loop import FitConfig, Fitted, fit, trained
+from attention_filter.training.resume import remove_saved
 
 Example = tuple[list[float], int]
 
@@ -99,7 +100,6 @@ def test_a_training_killed_with_sigkill_goes_on_bit_for_bit(tmp_path: Path, monk
     assert seen[0] > 40  # it did not begin again
     assert fitted == expected
     assert all(torch.equal(value, weights(whole)[name]) for name, value in weights(resumed).items())
-    assert not list(tmp_path.iterdir())  # what was kept on the way is gone
 
 
 CHILD = """
@@ -163,3 +163,15 @@ def test_a_loss_that_is_no_number_stops_with_an_error() -> None:
 def test_no_examples_are_an_error() -> None:
     with pytest.raises(DataError, match="0 examples to learn from and 60 to check on"):
         fit(Line(), [], VALID, CONFIG)
+
+
+def test_what_was_learned_is_kept_until_the_model_is_written(tmp_path: Path) -> None:
+    """A kill after the last round, before the model is saved, costs no training."""
+    first, done = run(tmp_path)
+    steps: list[int] = []
+    again = Line()
+    fitted = fit(again, TRAIN, VALID, CONFIG, folder=tmp_path, origin="line", track=lambda step, _: steps.append(step))
+    assert (steps, fitted) == ([], done)
+    assert all(map(torch.equal, again.module.state_dict().values(), first.module.state_dict().values()))
+    remove_saved(tmp_path)
+    assert not list(tmp_path.iterdir())

@@ -80,6 +80,7 @@ def _compress(
     """Compress, write, and say what was won and lost."""
     from attention_filter.models.checkpoint import check_folder, load_about
     from attention_filter.tasks.classify import Classifier
+    from attention_filter.training.resume import remove_saved
 
     check_folder(out)
     licence = load_about(model, task).licence
@@ -88,6 +89,7 @@ def _compress(
     train, held, asked = _rows(task, before, data, valid, text, label, trains=how in ("prune", "distil"))
     after = _made(before, how, train, held, keep, layers, rounds, out)
     after.save(out, licence, task=task)
+    remove_saved(out.absolute().with_name(f"{out.name}.training"))
     with waiting("Measuring"):
         report = _report(before, after, asked)
     if as_json:

@@ -248,15 +248,18 @@ def _train(
 ) -> None:
     """Train, write, and say how good it is."""
     from attention_filter.models.checkpoint import check_folder
+    from attention_filter.training.resume import remove_saved
 
     check_folder(out)  # before hours are spent
     out = out.absolute()
+    unfinished = out.with_name(f"{out.name}.training")
     with _tracked(plan is not None, out, wandb, {"data": str(data), "task": task}) as track, progress() as show:
         model.fit(
             examples, checked, unlabelled=unlabelled, changes=changes, plan=plan,
-            folder=out.with_name(f"{out.name}.training"), progress=show, track=track,
+            folder=unfinished, progress=show, track=track,
         )  # fmt: skip
     model.save(out, licence)
+    remove_saved(unfinished)
     _figures({"examples": len(examples), "labels": len(model.labels), **model.metrics}, as_json)
     aside().print(f"The model is in {out}; try: attention predict {task} --model {out} 'some text'")
 

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from attention_filter.errors import DataError, ModelError
-from attention_filter.training.resume import Saved, load_saved, remove_saved, save
+from attention_filter.training.resume import Saved, load_saved, save
 
 E = TypeVar("E")
 EC = TypeVar("EC", contravariant=True)
@@ -156,7 +156,8 @@ def fit(
 
     `rate_of` lets parts of the model learn faster or slower than the plan says, by the parameters' names.
     With a `folder` the state is kept there at least once a minute and after each round, and a training of the same
-    `origin` (a digest of data and plan) goes on from it. DataError without examples.
+    `origin` (a digest of data and plan) goes on from it; `remove_saved` once the model itself is written. DataError
+    without examples.
     """
     if not train or not valid:
         raise DataError(f"training: {len(train)} examples to learn from and {len(valid)} to check on; both are needed")
@@ -173,8 +174,6 @@ def fit(
         for name, parameter in trained(learner.module).items():
             parameter.copy_(run.saved.weights[name])
     learner.module.eval()
-    if folder is not None:
-        remove_saved(folder)
     return Fitted(run.saved.rounds, run.saved.best)
 
 
