@@ -18,6 +18,7 @@ PAGES = (
         "/interests/attention",
         "/interests/1/split",
         "/you",
+        "/trends",
         "/ask",
     ),
     *(

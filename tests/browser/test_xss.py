@@ -180,7 +180,8 @@ def test_nothing_that_a_feed_sends_runs(infested, chromium, policy):
     sources = page.locator(".sources h3 a").evaluate_all("all => all.map(at => new URL(at.href).pathname)")
     words = ["story", "script", "onerror", "svg"]
     more = ["/saved", "/tray", "/tray/audit", "/interests", "/interests/attention", "/ask", "/rules", "/digest"]
-    for path in [*more, "/profile", "/you", "/knowledge", *sources, *(f"/search?q={quote(word)}" for word in words)]:
+    more += ["/profile", "/you", "/knowledge", "/trends"]
+    for path in [*more, *sources, *(f"/search?q={quote(word)}" for word in words)]:
         look(path)
     page.route("**/image?*", lambda route: route.abort())  # or the server would ask for them
     for path in items[::WHY]:
