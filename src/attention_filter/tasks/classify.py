@@ -222,15 +222,14 @@ class Classifier:
             checkpoint.save_model(folder, about, {k: torch.from_numpy(v) for k, v in model.tensors().items()})
             return
         from attention_filter.tasks.compress import Quick
-        from attention_filter.tasks.trained import config_of
+        from attention_filter.tasks.trained import described
 
         if isinstance(model, Quick):
             config |= model.described()
-            checkpoint.save_model(folder, about, model.tensors())
+            checkpoint.save_model(folder, about, model.tensors(), model.tokenizer if model.has_own_table else None)
             return
-        own = self.method == "scratch"
-        if own:
-            config["transformer"] = config_of(model)
+        if own := described(model):
+            config["transformer"] = own
         checkpoint.save_model(folder, about, model.tensors(), model.tokenizer if own else None)
 
     @classmethod
@@ -265,7 +264,8 @@ class Classifier:
         if "precision" in config:
             from attention_filter.tasks.compress import rebuilt
 
-            return rebuilt(config, tensors)
+            has_own = (folder / checkpoint.TOKENIZER).exists()
+            return rebuilt(config, tensors, checkpoint.load_tokenizer(folder) if has_own else None)
         arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
         if self.method == "probe":
             probe = load_probe(self._load_encoder(), config["encoder_id"], config["read"], arrays)
@@ -274,10 +274,12 @@ class Classifier:
             return probe
         from attention_filter.tasks import trained
 
-        if self.method == "scratch":
-            model = trained.rebuilt(checkpoint.load_tokenizer(folder), len(self.labels), config["transformer"])
+        n = len(self.labels)
+        if "transformer" in config:
+            tokenizer = checkpoint.load_tokenizer(folder)
+            model = trained.rebuilt(tokenizer, n, config["transformer"], self.rank, self.layers)
         else:
-            model = trained.tuned(len(self.labels), rank=self.rank, layers=self.layers)
+            model = trained.tuned(n, encoder=self.encoder_name, rank=self.rank, layers=self.layers)
         model.model.load_state_dict({name: one for name, one in tensors.items() if not name.startswith("words.")})
         return replace(model, words=load_grams(arrays))
 
@@ -351,7 +353,9 @@ class Classifier:
         texts, held_texts = ([one.text for one in some] for some in (train, held))
         targets, right = self.targets(train), self.targets(held)
         if self.method == "tuned":
-            model = trained.tuned(len(self.labels), rank=self.rank, layers=self.layers, seed=self.seed)
+            model = trained.tuned(
+                len(self.labels), encoder=self.encoder_name, rank=self.rank, layers=self.layers, seed=self.seed
+            )
         else:
             model = trained.from_scratch(len(self.labels), texts, self.seed)
 
@@ -364,7 +368,9 @@ class Classifier:
             lesson = trained.begin(model, rows, checked, self.several, progress)
         fit(
             lesson, rows, checked, plan, folder=folder, progress=progress, track=track,
-            origin=checkpoint.data_hash(texts, targets.tolist(), self.method, self.rank, self.layers, asdict(plan)),
+            origin=checkpoint.data_hash(
+                texts, targets.tolist(), self.method, self.encoder_name, self.rank, self.layers, asdict(plan)
+            ),
             rate_of=lesson.rate_of(plan.rate),
         )  # fmt: skip
         lesson.settle()

