@@ -4,7 +4,7 @@
 
 A model is tuned on each set (split as in benchmarks/tasks.py; `--work` keeps it), then made smaller in each way.
 Nothing is chosen on the rows it is measured on. Speeds are texts a second of one core's processor time, medians of
-five runs in turn, beside the tuned model as it was trained (padded, float32) and packed without padding.
+five runs in turn, beside the tuned model as it is loaded (float32, without padding).
 """
 
 from __future__ import annotations
@@ -38,18 +38,18 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     rows: list[dict[str, Any]] = []
-    print("| set | way | MB | texts a second | of packed float32 | accuracy | lost | seconds |\n" + "|---" * 8 + "|")
+    print("| set | way | MB | texts a second | of float32 | accuracy | lost | seconds |\n" + "|---" * 8 + "|")
     for name in options.sets:
         data = SETS[name](options.data, options.seed)
         teacher = tuned(name, data, options.seed, options.work)
         train, held = teacher.split(data.train)
         texts = [one.text for one in data.valid]
-        before, packed = teacher.evaluate(data.valid)["accuracy"], round_to(teacher, "float32", held)
+        before = teacher.evaluate(data.valid)["accuracy"]
         for way in ("tuned", *options.ways):
             started = time.perf_counter()
             model = teacher if way == "tuned" else kept(way, teacher, train, held, options.work / f"{name}-{way}")
             seconds = time.perf_counter() - started
-            plain, speed = speeds([packed, model], texts)
+            plain, speed = speeds([teacher, model], texts)
             accuracy = model.evaluate(data.valid)["accuracy"]
             row = {"set": name, "way": way, "bytes": size(model), "texts_a_second": speed, "ratio": speed / plain,
                    "accuracy": accuracy, "lost": before - accuracy, "seconds": seconds}  # fmt: skip
@@ -87,7 +87,6 @@ def half_and_int8(teacher: Classifier, train: Rows, held: Rows, folder: Path) ->
 
 
 WAYS: dict[str, Make] = {
-    "packed": lambda teacher, _, held, __: round_to(teacher, "float32", held),
     "bfloat16": lambda teacher, _, held, __: round_to(teacher, "bfloat16", held),
     "int8": lambda teacher, _, held, __: round_to(teacher, "int8", held),
     "pruned": pruned(0.5),

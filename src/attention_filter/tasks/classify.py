@@ -281,7 +281,12 @@ class Classifier:
         else:
             model = trained.tuned(n, encoder=self.encoder_name, rank=self.rank, layers=self.layers)
         model.model.load_state_dict({name: one for name, one in tensors.items() if not name.startswith("words.")})
-        return replace(model, words=load_grams(arrays))
+        model = replace(model, words=load_grams(arrays))
+        if self.method == "scratch":
+            return model
+        from attention_filter.tasks.compress import packed
+
+        return packed(model)
 
     # Inside
 

@@ -5,7 +5,7 @@
     distil     a student with some of the layers, trained by the whole
 
 Training learns from the labels and from what the larger model says, half and half (Hinton et al. 2015, "Distilling the
-knowledge in a neural network"), by the one training loop. What comes out runs without padding (`models/packed.py`).
+knowledge in a neural network"), by the one training loop. What comes out runs without padding (`models/packed.py`), as every tuned model does that was loaded.
 """
 
 from __future__ import annotations
@@ -110,6 +110,12 @@ def rebuilt(described: Mapping[str, Any], tensors: Mapping[str, Tensor], tokeniz
     else:
         table, prefix = word_table(own["encoder.embedding.words.weight"]), described["prefix"]
     return _quick(_trainable(own, config, table, tokenizer, prefix, words), described["precision"], own)
+
+
+def packed(model: Trained) -> Quick:
+    """A tuned model that is not to be trained further, as fast as it is without rounding. It takes the weights over."""
+    lora.merge(model.model.encoder)
+    return _quick(model, "float32")
 
 
 # Three ways
