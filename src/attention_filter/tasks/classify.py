@@ -390,8 +390,8 @@ def usual_plan(method: Method, rank: int) -> FitConfig:
     from attention_filter.training.loop import FitConfig
 
     if method == "tuned":
-        rate, bfloat16 = 3e-4 if rank else 1e-4, multiplies_bfloat16()
-        return FitConfig(rounds=5, rate=rate, tokens_at_once=1024, patience=5, bfloat16=bfloat16)
+        rate, bfloat16 = 5e-4 if rank else 2e-4, multiplies_bfloat16()
+        return FitConfig(rounds=6, rate=rate, tokens_at_once=1024, patience=6, bfloat16=bfloat16)
     return FitConfig(rounds=20, rate=1e-3, patience=3)
 
 

@@ -5,7 +5,8 @@
     distil     a student with some of the layers, trained by the whole
 
 Training learns from the labels and from what the larger model says, half and half (Hinton et al. 2015, "Distilling the
-knowledge in a neural network"), by the one training loop. What comes out runs without padding (`models/packed.py`), as every tuned model does that was loaded.
+knowledge in a neural network"), by the one training loop. What comes out runs without padding (`models/packed.py`), as
+does every tuned model that was loaded.
 """
 
 from __future__ import annotations
