@@ -85,7 +85,7 @@ def test_rounded_weights_are_smaller_near_and_stay_as_they_are(encoder, precisio
     again = rounded(back, precision)
     assert all(torch.equal(again[name], tensor) or name.endswith(".scale") for name, tensor in kept.items())
     assert back.keys() == state.keys()
-    near = reshaped(encoder, CONFIG, back).eval()
+    near = reshaped(encoder.embedding.words, CONFIG, back).eval()
     assert (near(IDS) - encoder(IDS)).abs().max() <= off
     sizes = [sum(one.numel() * one.element_size() for one in some.values()) for some in (state, kept)]
     assert sizes[1] <= smaller * sizes[0]
