@@ -30,6 +30,16 @@ def test_the_head_starts_as_a_linear_probe(rows):
         assert trained.begin(model, examples, [], several=False).measure(examples)["accuracy"] > 0.9
 
 
+def test_rounds_are_told_apart_by_what_the_right_label_is_given(rows):
+    model, examples = rows
+    lesson = trained.begin(model, examples, [], several=False)
+    with torch.inference_mode():
+        figures, logits = lesson.measure(examples), lesson._logits(examples)
+    right = torch.tensor([target for _, target in examples]).bool()
+    assert figures["probability"] == pytest.approx(float(logits.softmax(1)[right].mean()), abs=1e-5)
+    assert lesson.judge in figures
+
+
 @pytest.mark.parametrize("kept", [10_000, 100, 0])
 def test_what_stays_is_computed_once_and_means_the_same(rows, topics, monkeypatch, kept):
     monkeypatch.setattr(trained, "KEPT", kept)

@@ -353,8 +353,7 @@ class Classifier:
         from attention_filter.tasks import trained
         from attention_filter.training.loop import fit
 
-        metric = "f1" if self.several else "accuracy"
-        plan = replace(plan or usual_plan(self.method, self.rank), metric=metric, seed=self.seed)
+        plan = replace(plan or usual_plan(self.method, self.rank), seed=self.seed)
         texts, held_texts = ([one.text for one in some] for some in (train, held))
         targets, right = self.targets(train), self.targets(held)
         if self.method == "tuned":
@@ -371,6 +370,7 @@ class Classifier:
         lesson = trained.Lesson(model, self.several)
         if self.method == "tuned":
             lesson = trained.begin(model, rows, checked, self.several, progress)
+        plan = replace(plan, metric=lesson.judge)
         fit(
             lesson, rows, checked, plan, folder=folder, progress=progress, track=track,
             origin=checkpoint.data_hash(

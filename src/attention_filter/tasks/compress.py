@@ -246,10 +246,11 @@ def _taught(
         ids = [one.ids for one in student.tokenize([one.text for one in some])]
         return list(zip(ids, targets.tolist(), strict=True))
 
-    plan = replace(plan, metric="f1" if teacher.several else "accuracy", seed=teacher.seed)
+    lesson = Lesson(student, teacher.several, smoothing=0.0)
+    plan = replace(plan, metric=lesson.judge, seed=teacher.seed)
     targets = np.asarray((teacher.targets(train) + said) / 2, np.float32)
     fit(
-        Lesson(student, teacher.several, smoothing=0.0), ready(train, targets),
+        lesson, ready(train, targets),
         ready(held, teacher.targets(held)), plan, folder=folder,
         origin=checkpoint.data_hash(teacher.data, asdict(encoder.config), asdict(plan)), progress=progress, track=track,
     )  # fmt: skip

@@ -184,7 +184,9 @@ class Below:
 
 @dataclass(frozen=True)
 class Lesson:
-    """What the training loop sees: the loss with label smoothing, and accuracy (or F1 of several labels).
+    """What the training loop sees: the loss with label smoothing, and the figures of a round. Those are F1 with several
+    labels, else accuracy and the mean `probability` of the right label; by that one rounds are told apart (`judge`),
+    because on a few hundred texts accuracy is left to chance.
 
     With `below`, the head is of centred and scaled means while it learns; `settle` makes it one of the means alone.
     """
@@ -198,6 +200,11 @@ class Lesson:
     def module(self) -> nn.Module:
         return self.trained.model
 
+    @property
+    def judge(self) -> str:
+        """The figure that says which round was the best."""
+        return "f1" if self.several else "probability"
+
     def length(self, example: Labelled) -> int:
         return len(example[0])
 
@@ -209,15 +216,18 @@ class Lesson:
 
     def measure(self, examples: Sequence[Labelled]) -> dict[str, float]:
         groups = batches([len(ids) for ids, _ in examples], TOKENS_AT_ONCE)
-        right = hits = said = there = 0.0
+        right = sure = hits = said = there = 0.0
         for group in groups:
             some = [examples[i] for i in group]
             logits, targets = self._logits(some), torch.tensor([target for _, target in some])
             right += float((logits.argmax(1) == targets.argmax(1)).sum())
+            sure += float((logits.softmax(1) * targets).sum())
             hits += float(((logits > 0) * targets).sum())
             said += float((logits > 0).sum())
             there += float(targets.sum())
-        return {"f1": 2 * hits / max(said + there, 1)} if self.several else {"accuracy": right / len(examples)}
+        if self.several:
+            return {"f1": 2 * hits / max(said + there, 1)}
+        return {"accuracy": right / len(examples), "probability": sure / len(examples)}
 
     def rate_of(self, rate: float) -> Callable[[str], float]:
         """How fast each parameter learns, as a multiple of `rate`: a tuned head most, the lower layers least."""
