@@ -8,7 +8,8 @@ Every contender encodes all texts once to warm up (not counted), then in interle
 the machine does hits all alike; the figures are medians over the rounds. On a machine with other work on its cores
 these favour us unduly (our threads never wait for each other, theirs do), so the best round stands beside them, and
 OMP_NUM_THREADS=1 compares one core with one core. Take enough texts: of a few, sentence-transformers pads titles to
-passages. Cosines are to our own float32.
+passages. Cosines are to our own float32, whose mean weighs each token by its information; the others' mean does not,
+so their vectors are not quite ours.
 """
 
 from __future__ import annotations

@@ -295,7 +295,7 @@ def integrated_gradients(case: Case, twin: Encoder) -> np.ndarray:
 
     def forward(embedded: torch.Tensor, given: torch.Tensor) -> torch.Tensor:
         body = replace(twin.body, words=lambda _: embedded.flatten(0, 1))  # type: ignore[type-var]
-        pooled = torch.stack([one.mean(0) for one in body.states([ids] * len(embedded))])
+        pooled = torch.stack([twin.pool(one, ids) for one in body.states([ids] * len(embedded))])
         return restated(F.normalize(pooled, dim=-1), given)
 
     parts, counted = IntegratedGradients(forward).attribute(

