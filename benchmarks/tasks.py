@@ -10,7 +10,7 @@ chooses itself on the training part. Methods:
     probe     ours: several frozen layers and the words                     minutes
     context   ours: the probe, each text seen among unlabelled ones (TNEWS)
     ready     ours, without any training data: names of labels, or the sentences that come with the program
-    tuned, lora   ours: the upper layers trained too; --work keeps what is done, a killed run goes on    5 to 30 minutes
+    tuned, lora   ours: the upper layers trained too; --work keeps what is done, a killed run goes on    5 to 60 minutes
     scratch   ours: a small Transformer that knows nothing before
     lr, svm   TF-IDF of words and character n-grams with logistic regression or a linear SVM
     plain     logistic regression on the frozen vectors (what a linear probe usually is)

@@ -98,7 +98,11 @@ def place_with(tmp_path: Path, empty_database: Path) -> Iterator[Callable[..., P
 
     def make(**changes: object) -> Place:
         database = shutil.copy(empty_database, tmp_path / f"{len(places)}.db")
-        places.append(Place(Settings(**{"db": f"sqlite:///{database}", **changes})))
+        own = {
+            "db": f"sqlite:///{database}",
+            "wordnet": str(database.parent),
+        }  # without WordNet, whatever the machine has
+        places.append(Place(Settings(**{**own, **changes})))
         return places[-1]
 
     yield make
