@@ -1,5 +1,7 @@
 """A tuned classifier made smaller keeps what every classifier keeps."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -82,3 +84,12 @@ def test_only_tuned_models_are_made_smaller(topics):
 def test_a_student_has_no_more_layers_than_its_teacher(tuned, topics):
     with pytest.raises(UsageError, match="1 to 12 layers, not 13"):
         distil(tuned, topics, topics[:3], layers=13)
+
+
+def test_a_student_learns_half_from_the_labels_and_half_from_what_the_larger_model_says(tuned, topics, monkeypatch):
+    taught = []
+    monkeypatch.setattr("attention_filter.tasks.compress.fit", lambda _, train, *__, **___: taught.extend(train))
+    distil(tuned, topics, topics, layers=1, plan=SHORT)
+    said = replace(tuned.known(), words=None).logits([one.text for one in topics])
+    wanted = (tuned.targets(topics) + tuned.probabilities(said)) / 2
+    assert np.array([target for _, target in taught]) == pytest.approx(wanted, abs=1e-3)
