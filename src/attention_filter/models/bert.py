@@ -78,26 +78,31 @@ def load_trainable(name: str, dropout: float) -> tuple[TextEncoder, Tokenizer, s
 def load_e5(dropout: float = 0.1) -> tuple[TextEncoder, Tokenizer]:
     """multilingual-e5-small to be trained (its word table is not), and its tokenizer. ModelError when it is missing."""
     file = e5_weights.read(e5_weights.weights_path()[0])
-    sizes, special = file.sizes, file.special
-    config = Config(
-        vocabulary=sizes.vocab_size,
-        dim=sizes.hidden_size,
-        heads=sizes.num_attention_heads,
-        layers=sizes.num_hidden_layers,
-        wide=sizes.intermediate_size,
-        longest=sizes.max_position_embeddings,
+    special = file.special
+    config = sizes_of(file.sizes, dropout, padding=special.pad, start=special.begin, end=special.end)
+    tensors = {name: torch.from_numpy(array) for name, array in e5_weights.layer_arrays(file).items()}
+    words = PackedWords(file.packed("emb.word", config.dim))
+    return from_bert(tensors, config, words), e5_weights.build_tokenizer(file)
+
+
+def sizes_of(bert: Any, dropout: float, padding: int, start: int = 1, end: int = 2) -> Config:
+    """A BERT's configuration, by transformers' names, as ours; the ids of its marks stand beside."""
+    return Config(
+        vocabulary=bert.vocab_size,
+        dim=bert.hidden_size,
+        heads=bert.num_attention_heads,
+        layers=bert.num_hidden_layers,
+        wide=bert.intermediate_size,
+        longest=bert.max_position_embeddings,
         positions="learned",
         norm="post",
         biased=True,
-        epsilon=sizes.layer_norm_eps,
+        epsilon=bert.layer_norm_eps,
         dropout=dropout,
-        padding=special.pad,
-        start=special.begin,
-        end=special.end,
+        padding=padding,
+        start=start,
+        end=end,
     )
-    tensors = {name: torch.from_numpy(array) for name, array in e5_weights.layer_arrays(file).items()}
-    words = PackedWords(file.packed("emb.word", sizes.hidden_size))
-    return from_bert(tensors, config, words), e5_weights.build_tokenizer(file)
 
 
 def from_bert(tensors: Mapping[str, Tensor], config: Config, words: nn.Module) -> TextEncoder:

@@ -22,10 +22,10 @@ from torch import Tensor
 
 from attention_filter.attention.inspect import watching_transformers
 from attention_filter.errors import ModelError
-from attention_filter.models.bert import from_bert, word_table
+from attention_filter.models.bert import from_bert, sizes_of, word_table
 from attention_filter.models.encoder import E5_PREFIX, RECIPE, Body, Encoder
 from attention_filter.models.packed import Precision, pack
-from attention_filter.models.transformer import Config, TextEncoder
+from attention_filter.models.transformer import TextEncoder
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -89,23 +89,9 @@ def load_bert(name: str, dropout: float) -> tuple[TextEncoder, Tokenizer, str]:
     model, tokenizer = _model(folder, "sdpa"), _tokenizer(folder)
     if not _is_plain_bert(model) or _pooling(folder) != "mean":
         raise ModelError(f"{name} is no BERT model with mean pooling, so it cannot be tuned; a probe reads it as it is")
-    sizes = model.config
     tokenizer.no_padding()
-    tokenizer.enable_truncation(_limit(folder, sizes, tokenizer.truncation))
-    config = Config(
-        vocabulary=sizes.vocab_size,
-        dim=sizes.hidden_size,
-        heads=sizes.num_attention_heads,
-        layers=sizes.num_hidden_layers,
-        wide=sizes.intermediate_size,
-        longest=sizes.max_position_embeddings,
-        positions="learned",
-        norm="post",
-        biased=True,
-        epsilon=sizes.layer_norm_eps,
-        dropout=dropout,
-        padding=sizes.pad_token_id or 0,
-    )
+    tokenizer.enable_truncation(_limit(folder, model.config, tokenizer.truncation))
+    config = sizes_of(model.config, dropout, padding=model.config.pad_token_id or 0)
     tensors = {key: value.detach() for key, value in model.state_dict().items()}
     return from_bert(tensors, config, word_table(tensors[WORDS])), tokenizer, _prompt(folder, name)
 
