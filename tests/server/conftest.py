@@ -98,10 +98,8 @@ def place_with(tmp_path: Path, empty_database: Path) -> Iterator[Callable[..., P
 
     def make(**changes: object) -> Place:
         database = shutil.copy(empty_database, tmp_path / f"{len(places)}.db")
-        own = {
-            "db": f"sqlite:///{database}",
-            "wordnet": str(database.parent),
-        }  # without WordNet, whatever the machine has
+        # A folder without WordNet's files, whatever the machine has.
+        own = {"db": f"sqlite:///{database}", "wordnet": str(database.parent)}
         places.append(Place(Settings(**{**own, **changes})))
         return places[-1]
 

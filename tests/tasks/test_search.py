@@ -4,7 +4,7 @@ import pytest
 
 from attention_filter.errors import DataError, UsageError
 from attention_filter.tasks import classify
-from attention_filter.tasks.search import read_plan, search
+from attention_filter.tasks.search import _proposed, _usual, read_plan, search
 
 pytest.importorskip("optuna")
 
@@ -71,3 +71,10 @@ def test_without_optuna_it_says_what_to_install(topics, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(UsageError, match=r"pip install 'attention-filter\[search\]'"):
         searched(topics, tmp_path / "trials", 1)
+
+
+@pytest.mark.parametrize("method", ["tuned", "scratch"])
+def test_the_usual_plan_is_one_that_can_be_proposed(method):
+    from optuna.trial import FixedTrial
+
+    assert _proposed(FixedTrial(_usual(method)), method, None).fit == classify.usual_plan(method, 0)

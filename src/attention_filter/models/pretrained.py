@@ -13,7 +13,7 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -118,7 +118,7 @@ def _folder(name: str) -> Path:
 
 def _in_package(name: str) -> Path | None:
     """Where an installed package of this name carries a sentence-transformers model. Its code is not run."""
-    found = find_spec(name) if name.isidentifier() else None
+    found = PathFinder.find_spec(name) if name.isidentifier() else None
     for place in (found and found.submodule_search_locations) or ():
         for file in sorted(Path(place).glob("**/modules.json")):
             return file.parent

@@ -172,7 +172,7 @@ def _proposed(trial: Trial, method: Method, rounds: int | None) -> Plan:
     trial.suggest_float("decay", 1e-3, 0.3, log=True)
     trial.suggest_float("warm_up", 0.0, 0.2)
     if method == "tuned":
-        trial.suggest_categorical("layers", (2, 4, 6, 12))
+        trial.suggest_categorical("layers", (2, 4, LAYERS, 12))
     return _plan(trial.params, method, rounds)
 
 
