@@ -13,11 +13,16 @@ VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "rates", "rise", "the", "bank"
 def make_model(folder: Path, kind: str = "bert", pooling: dict[str, object] | None = None) -> Path:
     """A model folder as sentence-transformers saves it."""
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
-    from transformers import BertConfig, BertModel, DistilBertConfig, DistilBertModel, PreTrainedTokenizerFast
+    from transformers import AutoConfig, AutoModel, DistilBertConfig, PreTrainedTokenizerFast
 
     torch.manual_seed(1)
-    if kind == "bert":
-        config = BertConfig(
+    if kind == "distilbert":
+        config = DistilBertConfig(
+            vocab_size=13, dim=32, n_layers=2, n_heads=4, hidden_dim=64, max_position_embeddings=24
+        )
+    else:
+        config = AutoConfig.for_model(
+            kind,
             vocab_size=13,
             hidden_size=32,
             num_hidden_layers=2,
@@ -25,12 +30,9 @@ def make_model(folder: Path, kind: str = "bert", pooling: dict[str, object] | No
             intermediate_size=64,
             max_position_embeddings=24,
             initializer_range=0.5,
+            pad_token_id=0,
         )
-        model: torch.nn.Module = BertModel(config)
-    else:
-        model = DistilBertModel(
-            DistilBertConfig(vocab_size=13, dim=32, n_layers=2, n_heads=4, hidden_dim=64, max_position_embeddings=24)
-        )
+    model = AutoModel.from_config(config)
     model.save_pretrained(folder)
     tokenizer = Tokenizer(models.WordLevel({word: i for i, word in enumerate(VOCABULARY)}, "[UNK]"))
     tokenizer.normalizer = normalizers.Lowercase()

@@ -32,7 +32,7 @@ def by_hand(folder: Path, pooling: str = "mean") -> np.ndarray:
     return np.stack(rows)
 
 
-@pytest.mark.parametrize("kind", ["bert", "distilbert"])
+@pytest.mark.parametrize("kind", ["bert", "roberta", "xlm-roberta", "distilbert"])
 def test_vectors_equal_a_hand_written_mean_pool(tmp_path: Path, kind: str) -> None:
     folder = make_model(tmp_path / "model", kind)
     encoder = load_encoder(str(folder))
@@ -71,9 +71,10 @@ def test_an_e5_model_gets_its_prefix_by_its_name(tmp_path: Path) -> None:
     assert load_encoder(str(make_model(tmp_path / "base5"))).prefix == ""
 
 
-def test_a_long_text_stops_at_the_models_limit(tmp_path: Path) -> None:
-    folder = make_model(tmp_path / "model")
-    assert len(load_encoder(str(folder)).token_states("rates " * 99).states) == 24
+@pytest.mark.parametrize(("kind", "most"), [("bert", 24), ("xlm-roberta", 23)])
+def test_a_long_text_stops_at_the_models_limit(tmp_path: Path, kind: str, most: int) -> None:
+    folder = make_model(tmp_path / "model", kind)
+    assert len(load_encoder(str(folder)).token_states("rates " * 99).states) == most
     (folder / "sentence_bert_config.json").write_text('{"max_seq_length": 8}')
     assert len(load_encoder(str(folder)).token_states("rates " * 99).states) == 8
 
@@ -91,9 +92,10 @@ def test_other_weights_are_another_id(tmp_path: Path) -> None:
     assert load_encoder(str(folder)).id != first.id
 
 
+@pytest.mark.parametrize("kind", ["bert", "xlm-roberta"])
 @pytest.mark.parametrize("precision", ["bfloat16", "int8"])
-def test_any_bert_model_can_be_rounded(tmp_path: Path, precision: str) -> None:
-    folder = make_model(tmp_path / "model")
+def test_any_bert_model_can_be_rounded(tmp_path: Path, precision: str, kind: str) -> None:
+    folder = make_model(tmp_path / "model", kind)
     rounded = load_encoder(str(folder), precision).encode(TEXTS)  # type: ignore[arg-type]
     assert (rounded * by_hand(folder)).sum(1).min() > 0.98
 
@@ -165,8 +167,9 @@ def test_a_model_can_come_in_an_installed_package_whose_code_is_not_run(
     assert package.name not in sys.modules
 
 
-def test_to_be_trained_it_says_the_same_and_its_word_table_does_not_learn(tmp_path: Path) -> None:
-    folder = make_model(tmp_path / "model")
+@pytest.mark.parametrize("kind", ["bert", "xlm-roberta"])
+def test_to_be_trained_it_says_the_same_and_its_word_table_does_not_learn(tmp_path: Path, kind: str) -> None:
+    folder = make_model(tmp_path / "model", kind, {"pooling_mode": "cls"})  # how it pools does not matter
     model, tokenizer, prefix = load_trainable(str(folder), dropout=0.1)
     model.eval()
     means = [model(torch.tensor([tokenizer.encode(prefix + text).ids])).mean(1)[0] for text in TEXTS]
@@ -176,8 +179,7 @@ def test_to_be_trained_it_says_the_same_and_its_word_table_does_not_learn(tmp_pa
     assert still == {"embedding.words.weight"}
 
 
-@pytest.mark.parametrize(("kind", "pooling"), [("distilbert", "mean"), ("bert", "cls")])
-def test_what_cannot_be_trained_here_is_said_in_one_line(tmp_path: Path, kind: str, pooling: str) -> None:
-    folder = make_model(tmp_path / "model", kind, {"pooling_mode": pooling})
+def test_what_cannot_be_trained_here_is_said_in_one_line(tmp_path: Path) -> None:
+    folder = make_model(tmp_path / "model", "distilbert")
     with pytest.raises(ModelError, match="cannot be tuned; a probe reads it"):
         load_trainable(str(folder), dropout=0.1)

@@ -12,7 +12,7 @@ import json
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -22,7 +22,7 @@ from torch import Tensor
 
 from attention_filter.attention.inspect import watching_transformers
 from attention_filter.errors import ModelError
-from attention_filter.models.bert import from_bert, sizes_of, word_table
+from attention_filter.models.bert import POSITIONS, from_bert, sizes_of, word_table
 from attention_filter.models.encoder import E5_PREFIX, RECIPE, Body, Encoder
 from attention_filter.models.packed import Precision, pack
 from attention_filter.models.transformer import TextEncoder
@@ -34,6 +34,7 @@ WORDS = "embeddings.word_embeddings.weight"
 _HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
 _FILES = ["*.json", "*.safetensors", "*.txt", "*.model"]
 _NO_LIMIT = 1_000_000  # tokenizers without a limit name an astronomic one
+_ROBERTA = ("roberta", "xlm-roberta", "camembert")  # BERT whose positions count from behind the padding's id
 
 
 @dataclass(frozen=True)
@@ -81,18 +82,19 @@ def load_pretrained(name: str, precision: Precision) -> Encoder:
 
 
 def load_bert(name: str, dropout: float) -> tuple[TextEncoder, Tokenizer, str]:
-    """A BERT model with mean pooling to be trained (its word table is not), its tokenizer and its prompt.
+    """A BERT or RoBERTa model to be trained (its word table is not), its tokenizer and its prompt.
 
-    `name` as in `encoder.load_encoder`. ModelError when it is of another kind.
+    `name` as in `encoder.load_encoder`; how it pools does not matter here. ModelError when it is of another kind.
     """
     folder = _folder(name)
     model, tokenizer = _model(folder, "sdpa"), _tokenizer(folder)
-    if not _is_plain_bert(model) or _pooling(folder) != "mean":
-        raise ModelError(f"{name} is no BERT model with mean pooling, so it cannot be tuned; a probe reads it as it is")
+    if not _is_bert(model):
+        raise ModelError(f"{name} is no BERT or RoBERTa model, so it cannot be tuned; a probe reads it as it is")
     tokenizer.no_padding()
     tokenizer.enable_truncation(_limit(folder, model.config, tokenizer.truncation))
-    config = sizes_of(model.config, dropout, padding=model.config.pad_token_id or 0)
-    tensors = {key: value.detach() for key, value in model.state_dict().items()}
+    tensors = _as_bert(model)
+    sizes = sizes_of(model.config, dropout, padding=model.config.pad_token_id or 0)
+    config = replace(sizes, longest=len(tensors[POSITIONS]))
     return from_bert(tensors, config, word_table(tensors[WORDS])), tokenizer, _prompt(folder, name)
 
 
@@ -201,8 +203,8 @@ def _tokenizer(folder: Path) -> Tokenizer:
 def _limit(folder: Path, config: Any, truncation: dict[str, Any] | None) -> int:
     """The most tokens a text may have: as the model's files say, and no more than it has positions for."""
     positions = getattr(config, "max_position_embeddings", None) or _NO_LIMIT
-    if config.model_type in ("roberta", "xlm-roberta", "camembert", "mpnet"):
-        positions -= config.pad_token_id + 1  # they count positions from behind the padding's id
+    if config.model_type in (*_ROBERTA, "mpnet"):
+        positions -= config.pad_token_id + 1
     said = _json(folder / "sentence_bert_config.json").get("max_seq_length") or _NO_LIMIT
     limit = min(positions, said, truncation["max_length"] if truncation else _NO_LIMIT)
     return 512 if limit == _NO_LIMIT else int(limit)
@@ -210,8 +212,8 @@ def _limit(folder: Path, config: Any, truncation: dict[str, Any] | None) -> int:
 
 def _body(model: Any, folder: Path, precision: Precision, name: str) -> Body:
     config = model.config
-    if _is_plain_bert(model):
-        tensors = {key: value.detach() for key, value in model.state_dict().items()}
+    if _is_bert(model):
+        tensors = _as_bert(model)
         table = tensors[WORDS]
         return pack(
             tensors,
@@ -222,14 +224,21 @@ def _body(model: Any, folder: Path, precision: Precision, name: str) -> Body:
             precision=precision,
         )
     if precision == "int8":
-        raise ModelError(f"{name} is no BERT model, so int8 does not fit; use float32 or bfloat16")
+        raise ModelError(f"{name} is no BERT or RoBERTa model, so int8 does not fit; use float32 or bfloat16")
     return PaddedModel(model.to(getattr(torch, precision)), folder)
 
 
-def _is_plain_bert(model: Any) -> bool:
-    from transformers import BertModel
+def _is_bert(model: Any) -> bool:
+    config = model.config
+    return config.model_type in ("bert", *_ROBERTA) and config.hidden_act == "gelu" and not config.is_decoder
 
-    return isinstance(model, BertModel) and model.config.hidden_act == "gelu" and not model.config.is_decoder
+
+def _as_bert(model: Any) -> dict[str, Tensor]:
+    """Its tensors by BertModel's names; the first position is that of a text's first token."""
+    tensors: dict[str, Tensor] = {key: value.detach() for key, value in model.state_dict().items()}
+    if model.config.model_type in _ROBERTA:
+        tensors[POSITIONS] = tensors[POSITIONS][model.config.pad_token_id + 1 :]
+    return tensors
 
 
 def _fingerprint(folder: Path) -> str:
