@@ -272,6 +272,15 @@ def test_compression_is_measured_beside_the_tuned_model(load, run, films, tmp_pa
     assert "| sst2 | int8 | 22.4 |" in text
 
 
+def test_reasons_are_measured_beside_chance(load, run, films):
+    text, found = run(load("reasons"), "--data", films, "--sets", "sst2", "--texts", 3)
+    (row,) = found["rows"]
+    assert row["model"] == "probe"
+    assert {len(of["normalised AOPC"]) for of in row["marks"].values()} == {3}
+    assert np.mean(row["marks"]["ours"]["deletion"]) < np.mean(row["marks"]["random"]["deletion"])
+    assert "| sst2 | probe | one word out |" in text
+
+
 def test_tasks_are_measured_beside_their_peers(load, run, films):
     text, found = run(load("tasks"), "--data", films, "--sets", "sst2", "--methods", "lr", "svm", "textcnn")
     assert [(row["method"], row["accuracy"]) for row in found["rows"]] == [("lr", 1.0), ("svm", 1.0)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import Tensor
 
@@ -29,31 +30,34 @@ def through(held: Held, x: Tensor) -> Tensor:
     return held_norm(layer.norm, held.deviation, x + layer.narrow(layer.widen(x) * held.gates))
 
 
+@pytest.mark.parametrize("depth", [2, 6])
 @torch.inference_mode()
-def test_a_part_is_what_the_held_layers_lose_without_that_token(encoder: Encoder) -> None:
-    states, trace = traced(encoder.body, ids_of(encoder))
-    toward = torch.randn(encoder.dim, generator=torch.Generator().manual_seed(0))
+def test_a_part_is_what_the_held_layers_lose_without_that_token(encoder: Encoder, depth: int) -> None:
+    trace = traced(encoder.body, ids_of(encoder), depth)
+    toward = torch.randn(depth + 1, encoder.dim, generator=torch.Generator().manual_seed(0))
 
-    def toward_the_sum(inputs: Tensor) -> Tensor:
+    def toward_the_sums(inputs: Tensor) -> Tensor:
+        after = [inputs]
         for held in trace.held:
-            inputs = through(held, inputs)
-        return inputs.sum(0) @ toward
+            after.append(through(held, after[-1]))
+        return torch.stack([one.sum(0) @ direction for one, direction in zip(after, toward, strict=True)]).sum()
 
-    whole = toward_the_sum(trace.inputs)
-    torch.testing.assert_close(whole, states.sum(0) @ toward, atol=1e-3, rtol=1e-4)
+    whole = toward_the_sums(trace.states[0])
+    sums = [one.sum(0) @ direction for one, direction in zip(trace.states, toward, strict=True)]
+    torch.testing.assert_close(whole, torch.stack(sums).sum(), atol=1e-3, rtol=1e-4)
     lost = []
-    for token in range(len(states)):
-        without = trace.inputs.clone()
+    for token in range(len(trace.counts)):
+        without = trace.states[0].clone()
         without[token] = 0
-        lost.append(whole - toward_the_sum(without))
+        lost.append(whole - toward_the_sums(without))
     torch.testing.assert_close(trace.parts(toward), torch.stack(lost), atol=1e-3, rtol=1e-3)
 
 
 @torch.inference_mode()
 def test_tracing_changes_no_state(encoder: Encoder, int8: Encoder) -> None:
     for one in (encoder, int8):
-        states, _ = traced(one.body, ids_of(one))
-        assert torch.equal(states, one.body.states([ids_of(one)])[0])
+        states = torch.stack(traced(one.body, ids_of(one)).states[1:])
+        assert torch.equal(states, one.body.layer_states([ids_of(one)], (11, 12))[0])
 
 
 def test_the_rounded_encoder_carries_nearly_the_same(encoder: Encoder, int8: Encoder) -> None:

@@ -14,6 +14,11 @@ def probe(topics):
     return Classifier("probe").fit(topics)
 
 
+@pytest.fixture(scope="module")
+def tuned(topics):
+    return Classifier("tuned", layers=1).fit(topics, plan=FitConfig(rounds=1, rate=1e-4, tokens_at_once=256))
+
+
 @pytest.mark.parametrize(
     ("names", "texts", "right"),
     [
@@ -78,6 +83,16 @@ def test_words_that_name_the_topic_carry_it(probe):
     told = probe.explain(text, "music")
     best = max(told.words, key=lambda word: word.value)
     assert text[best.start : best.end] in ("play", "jazz")
+
+
+def test_what_words_brought_and_what_stands_at_their_places_are_the_same_sum(probe, tuned):
+    text = "please play some jazz for me"
+    for model in (probe, tuned):
+        brought, standing = model.explain(text, "music"), model.explain(text, "music", after=True)
+        assert brought.words != standing.words
+        for told in (brought, standing):
+            assert told.rest + sum(word.value for word in told.words) == pytest.approx(told.logit, abs=1e-5)
+        assert brought.logit == pytest.approx(standing.logit, abs=1e-4)
 
 
 def test_the_vectors_of_another_encoder_are_refused(probe, tmp_path, monkeypatch, encoder):

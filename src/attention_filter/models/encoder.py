@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -74,7 +75,8 @@ class TokenStates:
         if self.trace is None:
             return self.states @ toward / len(self.states)
         with torch.inference_mode():
-            parts = self.trace.parts(torch.from_numpy(toward).float())
+            last = torch.from_numpy(toward).float()[None]
+            parts = self.trace.parts(F.pad(last, (0, 0, len(self.trace.held), 0)))
         return parts.double().numpy() / len(self.states)
 
 
@@ -111,7 +113,7 @@ class Encoder:
         def compute(batch: list[int]) -> Tensor:
             states = self.body.states([ids[i] for i in batch])
             pooled = torch.stack([self.pool(one, ids[i]) for one, i in zip(states, batch, strict=True)])
-            return torch.nn.functional.normalize(pooled, dim=-1)
+            return F.normalize(pooled, dim=-1)
 
         return in_batches(compute, ids, (self.dim,), progress, tokens_at_once)
 
@@ -141,15 +143,16 @@ class Encoder:
 
         def compute(batch: list[int]) -> Tensor:
             pooled = torch.stack([one.mean(1) for one in body.layer_states([ids[i] for i in batch], layers)])
-            return torch.nn.functional.normalize(pooled, dim=-1)
+            return F.normalize(pooled, dim=-1)
 
         return in_batches(compute, ids, (len(layers), self.dim), progress)
 
-    def layer_token_states(self, text: str, layers: Sequence[int]) -> tuple[list[Span], NDArray[np.float32]]:
-        """The spans of `token_states`, and the states after each of these layers, (len(layers), T, d)."""
+    def layer_trace(self, text: str, first: int) -> tuple[list[Span], Trace]:
+        """The spans of `token_states`, and the text's states after layer `first` (counted from 1; 0 is what the first
+        one reads) and all above it. Here every token counts the same."""
         body, encoding = self._layered(), self._tokenize([text])[0]
-        (states,) = in_threads(lambda ids: body.layer_states([ids], layers)[0].numpy(), [encoding.ids])
-        return spans_in(text, encoding.offsets, len(self.prefix), not encoding.overflowing), states
+        (trace,) = in_threads(lambda ids: traced(body, ids, len(body.layers) - first), [encoding.ids])
+        return spans_in(text, encoding.offsets, len(self.prefix), not encoding.overflowing), trace
 
     def attention(
         self, text: str, normalize: Literal["keys", "queries"] = "keys"
@@ -164,8 +167,8 @@ class Encoder:
         counts = self._counted(ids)[:, None]
         if not isinstance(self.body, PackedBert):
             return counts * self.body.states([ids])[0], None
-        states, trace = traced(self.body, ids)
-        return counts * states, replace(trace, counts=counts)
+        trace = traced(self.body, ids)
+        return counts * trace.states[-1], replace(trace, counts=counts)
 
     def _tokenize(self, texts: Sequence[str]) -> list[Encoding]:
         return self.tokenizer.encode_batch([self.prefix + _SURROGATE.sub("\ufffd", text) for text in texts])

@@ -5,6 +5,8 @@ a token's place is not what the token said. Held fixed as they were for this tex
 and the norms' deviations leave a layer linear, so that a direction at its output pulls back to one at its input, and
 a token's part is the product with its state there (Ali et al. 2022, "XAI for Transformers: Better Explanations through
 Conservative Propagation"; Achtibat et al. 2024, "AttnLRP"). The pass back costs as much as those layers did.
+
+Biases are in no token's part, so the parts sum to the whole but for them: who shows them counts the difference as rest.
 """
 
 from __future__ import annotations
@@ -44,31 +46,35 @@ class Held:
 
 @dataclass(frozen=True)
 class Trace:
-    """The states (T, d) that go into the last layers, those layers as they were for this text, first to last, and what
-    each state that comes out `counts` (T, 1)."""
+    """The `states` (T, d) that go into the last layers and come out of each of them, those layers as they were for this
+    text, first to last, and what each token `counts` (T, 1) in a sum of states."""
 
-    inputs: Tensor
+    states: tuple[Tensor, ...]
     held: tuple[Held, ...]
     counts: Tensor
 
     def parts(self, toward: Tensor) -> Tensor:
-        """Each input state's part (T,) in toward·(sum of the last states, as they count), for a direction (d,).
+        """What each token brought into these layers (T,), of Σ_i toward_i·(sum of states_i, as they count).
 
-        They sum to it but for what the biases add, which no token said.
+        `toward` (len(states), d) is a direction for each of the states, zeros where none are asked of.
         """
-        each = self.counts * toward
-        for held in reversed(self.held):
-            each = held.back(each)
-        return (each * self.inputs).sum(1)
+        each = self.counts * toward[-1]
+        for held, one in zip(reversed(self.held), reversed(toward[:-1].unbind()), strict=True):
+            each = held.back(each) + self.counts * one
+        return (each * self.states[0]).sum(1)
+
+    def standing(self, toward: Tensor) -> Tensor:
+        """The same without going back: what of it stands at each token's place (T,) after attention."""
+        return (torch.stack(self.states) * toward[:, None]).sum((0, 2)) * self.counts[:, 0]
 
 
-def traced(body: PackedBert, ids: Sequence[int], depth: int = DEPTH) -> tuple[Tensor, Trace]:
-    """The last layer's states of one text, as `PackedBert.states` has them, and how its last layers came to them."""
+def traced(body: PackedBert, ids: Sequence[int], depth: int = DEPTH) -> Trace:
+    """How the last `depth` layers came to one text's states; those are as `PackedBert.states` has them."""
     x = body.embedded(ids)
     lower = len(body.layers) - depth
     for layer in body.layers[:lower]:
         x = layer.rest(x, body.attend(layer.query_key_value(x), [(0, 1, len(ids))]))
-    inputs, held = x, []
+    states, held = [x], []
     for layer in body.layers[lower:]:
         qkv = layer.query_key_value(x)
         query, key, _ = qkv.view(len(ids), 3, body.heads, -1).permute(1, 2, 0, 3)
@@ -80,7 +86,8 @@ def traced(body: PackedBert, ids: Sequence[int], depth: int = DEPTH) -> tuple[Te
         x = layer.norm(out)
         gates = torch.special.ndtr(wide)  # GELU(x) = x Φ(x)
         held.append(Held(layer, maps, _deviation(layer.attended_norm, mixed), gates, _deviation(layer.norm, out)))
-    return x, Trace(inputs, tuple(held), torch.ones(len(ids), 1))
+        states.append(x)
+    return Trace(tuple(states), tuple(held), torch.ones(len(ids), 1))
 
 
 def _deviation(norm: Norm, x: Tensor) -> Tensor:

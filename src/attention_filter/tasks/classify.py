@@ -180,13 +180,17 @@ class Classifier:
         """Whether texts with these logits look like those that were learned from."""
         return calibration.energy(logits / self.temperature) <= self.energy_limit
 
-    def explain(self, text: str, label: str | None = None) -> Reasons:
-        """Which words speak for a label, the most probable one unless given; see `Reasons`."""
+    def explain(self, text: str, label: str | None = None, *, after: bool = False) -> Reasons:
+        """Which words speak for a label, the most probable one unless given; see `Reasons`.
+
+        A word has what it brought into the upper half of the layers; or what stands at its place `after` them, when it
+        has seen the whole text.
+        """
         if label is not None and label not in self.labels:
             raise UsageError(f"{label!r}: the labels are {', '.join(self.labels[:20])}")
         logits = self.logits([text])[0]
         which = self.labels.index(label) if label is not None else int(logits.argmax())
-        spans, shares, rest = self.known().word_shares(text, which)
+        spans, shares, rest = self.known().word_shares(text, which, after)
         words = [WordShare(*span, float(share)) for span, share in zip(spans, shares, strict=True)]
         told = tuple(word for word in words if word.end > word.start)
         rest += sum(word.value for word in words if word.end == word.start)
@@ -222,15 +226,13 @@ class Classifier:
             checkpoint.save_model(folder, about, {k: torch.from_numpy(v) for k, v in model.tensors().items()})
             return
         from attention_filter.tasks.compress import Quick
-        from attention_filter.tasks.trained import described
 
         if isinstance(model, Quick):
             config |= model.described()
             checkpoint.save_model(folder, about, model.tensors(), model.tokenizer if model.has_own_table else None)
             return
-        if own := described(model):
-            config["transformer"] = own
-        checkpoint.save_model(folder, about, model.tensors(), model.tokenizer if own else None)
+        config["transformer"] = asdict(model.model.encoder.config)
+        checkpoint.save_model(folder, about, model.tensors(), model.tokenizer)
 
     @classmethod
     def load(cls, folder: Path, *, task: str = TASK) -> Classifier:
@@ -265,28 +267,23 @@ class Classifier:
             from attention_filter.tasks.compress import rebuilt
 
             has_own = (folder / checkpoint.TOKENIZER).exists()
-            return rebuilt(config, tensors, checkpoint.load_tokenizer(folder) if has_own else None)
+            quick = rebuilt(config, tensors, checkpoint.load_tokenizer(folder) if has_own else None)
+            self._check_labels(quick.head.out_features)
+            return quick
         arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
         if self.method == "probe":
             probe = load_probe(self._load_encoder(), config["encoder_id"], config["read"], arrays)
-            if len(probe.bias) != len(self.labels):
-                raise ValueError(f"{len(probe.bias)} rows for {len(self.labels)} labels")
+            self._check_labels(len(probe.bias))
             return probe
         from attention_filter.tasks import trained
 
-        n = len(self.labels)
-        if "transformer" in config:
-            tokenizer = checkpoint.load_tokenizer(folder)
-            model = trained.rebuilt(tokenizer, n, config["transformer"], self.rank, self.layers)
-        else:
-            model = trained.tuned(n, encoder=self.encoder_name, rank=self.rank, layers=self.layers)
+        model = trained.rebuilt(checkpoint.load_tokenizer(folder), len(self.labels), config["transformer"])
         model.model.load_state_dict({name: one for name, one in tensors.items() if not name.startswith("words.")})
-        model = replace(model, words=load_grams(arrays))
-        if self.method == "scratch":
-            return model
-        from attention_filter.tasks.compress import packed
+        return replace(model, words=load_grams(arrays))
 
-        return packed(model)
+    def _check_labels(self, rows: int) -> None:
+        if rows != len(self.labels):
+            raise ValueError(f"{rows} rows for {len(self.labels)} labels")
 
     # Inside
 
@@ -349,8 +346,9 @@ class Classifier:
         folder: Path | None,
         progress: Progress,
         track: Track,
-    ) -> Trained:
+    ) -> Trained | Quick:
         from attention_filter.tasks import trained
+        from attention_filter.tasks.compress import packed
         from attention_filter.training.loop import fit
 
         plan = replace(plan or usual_plan(self.method, self.rank), seed=self.seed)
@@ -379,9 +377,10 @@ class Classifier:
             rate_of=lesson.rate_of(plan.rate),
         )  # fmt: skip
         lesson.settle()
+        done = packed(model) if self.method == "tuned" else model
         words = learn_grams(texts, targets)
-        weight = best_weight(model.logits(held_texts), words.logits(held_texts), right, self.several)
-        return replace(model, words=words.weighed(weight)) if weight else model
+        weight = best_weight(done.logits(held_texts), words.logits(held_texts), right, self.several)
+        return replace(done, words=words.weighed(weight)) if weight else done
 
 
 def usual_plan(method: Method, rank: int) -> FitConfig:

@@ -6,7 +6,7 @@
 
 Training learns from the labels and from what the larger model says, half and half (Hinton et al. 2015, "Distilling the
 knowledge in a neural network"), by the one training loop. What comes out runs without padding (`models/packed.py`), as
-does every tuned model that was loaded.
+every tuned model does.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
-from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -29,6 +29,7 @@ from attention_filter.models import checkpoint, compress, lora
 from attention_filter.models.bert import PackedWords, load_trainable, to_packed, word_table
 from attention_filter.models.encoder import in_batches, spans_in
 from attention_filter.models.packed import PackedBert, Precision
+from attention_filter.models.relevance import traced
 from attention_filter.models.transformer import Config, TextEncoder
 from attention_filter.tasks.classify import Classifier
 from attention_filter.tasks.examples import Example
@@ -71,15 +72,18 @@ class Quick:
         out = in_batches(compute, ids, (self.head.out_features,), progress)
         return out + self.words.logits(texts) if self.words else out
 
-    def word_shares(self, text: str, which: int) -> tuple[list[tuple[int, int]], Floats, float]:
-        """Spans of the tokens, what each adds to the logit of one label (T,), and what no token adds."""
+    def word_shares(self, text: str, which: int, after: bool = False) -> tuple[list[tuple[int, int]], Floats, float]:
+        """As `Probe.word_shares`."""
         (found,) = self._tokenize([text])
-        with torch.inference_mode():
-            (states,) = self.body.states([found.ids])
-            shares = states @ self.head.weight[which] / len(found.ids)
         spans = spans_in(text, found.offsets, len(self.prefix), not found.overflowing)
         said, unread = self.words.by_token(text, which, spans) if self.words else (np.float32(0), 0.0)
-        return spans, shares.numpy() + said, self.head.bias[which].item() + unread
+        with torch.inference_mode():
+            trace = traced(self.body, found.ids, self.config.layers - self.config.layers // 2)
+            toward = F.pad(self.head.weight[which, None] / len(found.ids), (0, 0, len(trace.held), 0))
+            standing = trace.standing(toward)
+            shares = standing if after else trace.parts(toward)
+            rest = self.head.bias[which] + standing.sum() - shares.sum()
+        return spans, shares.numpy() + said, rest.item() + unread
 
     def tensors(self) -> dict[str, Tensor]:
         """All that is saved, by name."""
@@ -191,14 +195,9 @@ def speeds(models: Sequence[Classifier], texts: Sequence[str]) -> list[float]:
 def _large(model: Classifier) -> Trained:
     """A copy of the model's weights, to be changed. UsageError when it is no tuned one."""
     found = model.known()
-    if isinstance(found, Quick):
-        return _trainable(found.kept, found.config, found.table, found.tokenizer, found.prefix, found.words)
-    if not isinstance(found, Trained) or model.method != "tuned":
+    if not isinstance(found, Quick):
         raise UsageError(f"only a tuned model can be made smaller; this one was trained with --method {model.method}")
-    words = found.model.encoder.embedding.words
-    encoder = deepcopy(found.model.encoder, {id(words): words}).requires_grad_(True)
-    lora.merge(encoder)
-    return _with_encoder(found, encoder)
+    return _trainable(found.kept, found.config, found.table, found.tokenizer, found.prefix, found.words)
 
 
 def _with_encoder(model: Trained, encoder: TextEncoder) -> Trained:

@@ -2,10 +2,11 @@
 
 With x_l the unit vector of a text after layer l:    logit = Σ_l W_l x_l + b + weight · (margin of the words)
 
-Since x_l is the mean of its token states over their length, x_l = Σ_t s_lt / (T ‖s̄_l‖), a token's share of a logit
-is Σ_l W_l s_lt / (T ‖s̄_l‖) and its part of the words, exactly. Which layers, how strong the fit, and how much the
-words weigh is chosen by cross-validation. Given unlabelled texts of the same kind, a text may be seen among those that
-are near to it (`personal/context.py`), which is the better the fewer examples there are.
+Since x_l is the mean of its token states over their length, x_l = Σ_t s_lt / (T ‖s̄_l‖), what stands at a token's place
+is Σ_l W_l s_lt / (T ‖s̄_l‖) of a logit, and its part of the words, exactly. What the token brought there is found by
+going back through the upper layers (`models/relevance.py`). Which layers, how strong the fit, and how much the words
+weigh is chosen by cross-validation. Given unlabelled texts of the same kind, a text may be seen among those that are
+near to it (`personal/context.py`), which is the better the fewer examples there are.
 """
 
 from __future__ import annotations
@@ -55,26 +56,45 @@ class Probe:
         logits = np.einsum("nld,cld->nc", vectors, self.weights, optimize=True) + self.bias
         return np.asarray(logits + self.words.logits(texts) if self.words else logits, np.float32)
 
-    def word_shares(self, text: str, which: int) -> tuple[list[Span], Floats, float]:
-        """Spans of the tokens, what each adds to the logit of one label (T,), and what no token adds."""
-        if self.layers:
-            spans, states = self.encoder.layer_token_states(text, self.layers)
-        else:
-            found = self.encoder.token_states(text)
-            spans, states = found.spans, found.states[None]
-        lengths = np.linalg.norm(states.mean(1), axis=1).clip(1e-9)
-        toward, rest = self.weights[which], float(self.bias[which])
-        if self.bank is not None and self.centre is not None:
-            apart = states[0].mean(0) / lengths[0] - self.centre
-            length = float(np.linalg.norm(apart)) or 1.0
-            row = _wordless(apart[None] / np.float32(length))
-            toward = pull_back(toward[0], row, _wordless(self.bank))[None] / length
-            rest -= float(toward[0] @ self.centre)
-        shares = np.einsum("ltd,ld->t", states, toward / lengths[:, None], optimize=True) / states.shape[1]
+    def word_shares(self, text: str, which: int, after: bool = False) -> tuple[list[Span], Floats, float]:
+        """Spans of the tokens, what each adds to the logit of one label (T,), and what no token adds: what it brought
+        into the upper layers, or `after` them, when its state knows of the other tokens."""
+        spans, shares, told = (self._of_layers if self.layers else self._of_last)(text, which, after)
+        rest = float(self.bias[which]) + told - float(shares.sum())
         if self.words:
             said, unread = self.words.by_token(text, which, spans)
             shares, rest = shares + said, rest + unread
         return spans, np.asarray(shares, np.float32), rest
+
+    def _of_layers(self, text: str, which: int, after: bool) -> tuple[list[Span], Floats, float]:
+        """The spans, the shares of the meaning alone, and all that the meaning says."""
+        import torch  # not before a text is read
+
+        first = min(*self.layers, self.encoder.depth // 2)
+        spans, trace = self.encoder.layer_trace(text, first)
+        toward = torch.zeros(len(trace.states), self.encoder.dim)
+        for number, weights in zip(self.layers, torch.from_numpy(self.weights[which]), strict=True):
+            length = trace.states[number - first].mean(0).norm().clamp(min=1e-9)
+            toward[number - first] = weights / length / len(trace.counts)
+        with torch.inference_mode():
+            standing = trace.standing(toward)
+            shares = standing if after else trace.parts(toward)
+        return spans, shares.numpy(), standing.sum().item()
+
+    def _of_last(self, text: str, which: int, after: bool) -> tuple[list[Span], Floats, float]:
+        """The same of the vector that the encoder gives by itself, which may be seen among others."""
+        found, toward, shift = self.encoder.token_states(text), self.weights[which, 0], 0.0
+        mean = found.states.mean(0)
+        length = float(np.linalg.norm(mean)) or 1.0
+        if self.bank is not None and self.centre is not None:
+            apart = mean / length - self.centre
+            far = float(np.linalg.norm(apart)) or 1.0
+            toward = pull_back(toward, _wordless(apart[None] / np.float32(far)), _wordless(self.bank)) / far
+            shift = float(toward @ self.centre)
+        toward = np.asarray(toward / length, np.float64)
+        standing = found.states @ toward / len(found.states)
+        shares = standing if after else found.carried(toward)
+        return found.spans, np.asarray(shares, np.float32), float(standing.sum()) - shift
 
     def tensors(self) -> dict[str, NDArray[Any]]:
         """All that was learned, by name."""

