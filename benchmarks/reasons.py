@@ -18,10 +18,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import sys
-import time
-from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +27,7 @@ import numpy as np
 import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
-from explain import CLEAR, curve, one_word_out, partition_shap, summed_up
+from explain import faithful, one_word_out, partition_shap
 from tasks import SETS
 
 from attention_filter.models.encoder import spans_in
@@ -71,6 +68,10 @@ class Case:
 Explain = Callable[[Case], np.ndarray]  # each word's importance (w,)
 
 
+def case_of(model: Classifier, text: str) -> Case:
+    return Case(model, text, tuple(units(text)), model.predict([text])[0][0])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
@@ -96,8 +97,8 @@ def main() -> None:
             rng = np.random.default_rng(options.seed)
             texts = [one.text for one in data.valid if SHORTEST <= len(units(one.text)) <= options.longest]
             methods = methods_of(kind, bool(options.peers), rng)
-            order = rng.permutation(len(texts)).tolist()
-            marks, seconds = measured(model, [texts[i] for i in order], options.texts, methods)
+            cases = (case_of(model, texts[i]) for i in rng.permutation(len(texts)).tolist())
+            marks, seconds = faithful(cases, methods, options.texts)
             report.append({"set": name, "model": kind, "marks": marks, "seconds": seconds})
             show(name, kind, marks, seconds)
     if options.json:
@@ -157,41 +158,12 @@ def integrated_gradients(case: Case) -> np.ndarray:
     return case.of_words(spans, values.tolist())
 
 
-def measured(
-    model: Classifier, texts: list[str], most: int, methods: dict[str, Explain]
-) -> tuple[dict[str, dict[str, list[float]]], dict[str, float]]:
-    """{method: {measure: [each text]}} over the first `most` texts whose label hangs on their words; mean seconds."""
-    marks: dict[str, dict[str, list[float]]] = {name: defaultdict(list) for name in methods}
-    seconds: dict[str, list[float]] = defaultdict(list)
-    for text, (label,) in zip(texts, model.predict(texts), strict=True):
-        case = Case(model, text, tuple(units(text)), label)
-        n = len(case.words)
-        none, whole = case.scores(np.array([[False] * n, [True] * n]))
-        if whole - none < CLEAR:
-            continue
-        curves = {}
-        for name, explain in methods.items():
-            began = time.perf_counter()
-            importance = explain(case)
-            seconds[name].append(time.perf_counter() - began)
-            curves[name] = curve(case, importance, none, whole)
-        for name in methods:
-            for measure, value in summed_up(name, curves).items():
-                marks[name][measure].append(value)
-        done = len(seconds["ours"])
-        print(f"\r{done} of {most} explained", end="", file=sys.stderr)
-        if done == most:
-            break
-    print(file=sys.stderr)
-    return marks, {name: float(np.mean(values)) for name, values in seconds.items()}
-
-
 def show(name: str, kind: str, marks: dict[str, dict[str, list[float]]], seconds: dict[str, float]) -> None:
     ours = np.array(marks["ours"]["normalised AOPC"])
     for method, of in marks.items():
         cells = [f"{np.mean(of[measure]):.3f}" for measure in ("deletion", "insertion", "normalised AOPC")]
         gain = ours - np.array(of["normalised AOPC"])
-        error = gain.std(ddof=1) / math.sqrt(len(gain)) if len(gain) > 1 else 0.0
+        error = gain.std(ddof=1) / len(gain) ** 0.5 if len(gain) > 1 else 0.0
         apart = "" if method == "ours" else f"{gain.mean():+.3f} ± {error:.3f}"
         print(f"| {name} | {kind} | {method} | {' | '.join(cells)} | {apart} | {seconds[method]:.4f} |", flush=True)
 
