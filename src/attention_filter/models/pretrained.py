@@ -106,7 +106,7 @@ def _folder(name: str) -> Path:
     if (packaged := _in_package(name)) is not None:
         return packaged
     if not _HUB_NAME.fullmatch(name) or name.startswith("."):
-        raise ModelError(f"no model folder {name}; name an existing folder or a hub's owner/name")
+        raise ModelError(f"no model {name}; name a folder, an installed package or a hub's owner/name")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     from huggingface_hub import snapshot_download
 
@@ -115,7 +115,9 @@ def _folder(name: str) -> Path:
         return Path(snapshot_download(hub_name, allow_patterns=_FILES))
     except Exception as error:  # the hub's client raises its own, its HTTP library's, OSError and ValueError
         reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise ModelError(f"model {hub_name} cannot be fetched: {reason[0]}; name a folder instead") from None
+        raise ModelError(
+            f"model {hub_name} cannot be fetched: {reason[0]}; name a folder or a package instead"
+        ) from None
 
 
 def _in_package(name: str) -> Path | None:
