@@ -5,7 +5,8 @@
 
 On texts of the sets of benchmarks/tasks.py that a classifier is checked on, drawn by the seed, with 5 to `--longest`
 words: the logit of the label it gives is explained, and the words deleted and inserted, the most important first, as in
-benchmarks/explain.py, which says what the measures are. A probe is fitted for each set; with `--models DIR`, the
+benchmarks/explain.py, which says what the measures are; a text whose logit hangs by less than .5 on its words is left
+out. A probe is fitted for each set; with `--models DIR`, the
 `--work` of benchmarks/tasks.py, its tuned models of eight layers are explained too.
 
 Beside ours stand what is at the words' places after attention ("standing", as it was before), each word left out by

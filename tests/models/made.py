@@ -16,6 +16,7 @@ def make_model(folder: Path, kind: str = "bert", pooling: dict[str, object] | No
     from transformers import AutoConfig, AutoModel, DistilBertConfig, PreTrainedTokenizerFast
 
     torch.manual_seed(1)
+    words = ["[UNK]", "[PAD]", *VOCABULARY[2:]] if "roberta" in kind else VOCABULARY
     if kind == "distilbert":
         config = DistilBertConfig(
             vocab_size=13, dim=32, n_layers=2, n_heads=4, hidden_dim=64, max_position_embeddings=24
@@ -30,11 +31,11 @@ def make_model(folder: Path, kind: str = "bert", pooling: dict[str, object] | No
             intermediate_size=64,
             max_position_embeddings=24,
             initializer_range=0.5,
-            pad_token_id=0,
+            pad_token_id=words.index("[PAD]"),
         )
     model = AutoModel.from_config(config)
     model.save_pretrained(folder)
-    tokenizer = Tokenizer(models.WordLevel({word: i for i, word in enumerate(VOCABULARY)}, "[UNK]"))
+    tokenizer = Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, "[UNK]"))
     tokenizer.normalizer = normalizers.Lowercase()
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))

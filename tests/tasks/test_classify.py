@@ -1,11 +1,17 @@
 """What is the classifier's own: names alone, several labels, out of scope, calibration."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
+import torch.nn.functional as F
 
 from attention_filter.errors import DataError, ModelError, UsageError
+from attention_filter.models.relevance import traced
 from attention_filter.tasks.classify import Classifier
 from attention_filter.tasks.examples import Example
+from attention_filter.tasks.probe import Probe
 from attention_filter.training.loop import FitConfig
 
 
@@ -85,6 +91,25 @@ def test_words_that_name_the_topic_carry_it(probe):
     assert text[best.start : best.end] in ("play", "jazz")
 
 
+def test_a_words_share_is_what_it_brought_to_each_layer_that_is_read(encoder, tuned):
+    """Layer by layer: that layer as if it were the last one, gone back through down to the sixth."""
+    text, weights = "please play some jazz for me", np.random.default_rng(0).normal(size=(2, 4, 384)).astype("f")
+    quick = replace(tuned.known(), words=None)
+    encoder = replace(encoder, body=quick.body)  # float32: rounded layers are not linear
+    probe = Probe(encoder, weights, np.zeros(2, np.float32), (6, 8, 10, 12))
+    ids = encoder.tokenizer.encode(encoder.prefix + text).ids
+    brought = torch.zeros(len(ids))
+    for number, direction in zip(probe.layers, torch.from_numpy(weights[1]), strict=True):
+        trace = traced(replace(encoder.body, layers=encoder.body.layers[:number]), ids, number - 6)
+        direction = direction / trace.states[-1].mean(0).norm() / len(ids)
+        brought += trace.parts(F.pad(direction[None], (0, 0, number - 6, 0)))
+    assert probe.word_shares(text, 1)[1] == pytest.approx(brought.numpy(), abs=1e-5)
+
+    direction = quick.head.weight[1, None] / len(ids)
+    brought = traced(quick.body, ids, 6).parts(F.pad(direction, (0, 0, 6, 0)))
+    assert quick.word_shares(text, 1)[1] == pytest.approx(brought.numpy(), abs=1e-5)
+
+
 def test_what_words_brought_and_what_stands_at_their_places_are_the_same_sum(probe, tuned):
     text = "please play some jazz for me"
     for model in (probe, tuned):
@@ -96,8 +121,6 @@ def test_what_words_brought_and_what_stands_at_their_places_are_the_same_sum(pro
 
 
 def test_the_vectors_of_another_encoder_are_refused(probe, tmp_path, monkeypatch, encoder):
-    from dataclasses import replace
-
     probe.save(tmp_path / "m")
     monkeypatch.setattr("attention_filter.models.encoder.load_encoder", lambda name: replace(encoder, id="other@1"))
     with pytest.raises(ModelError, match="use the encoder it was trained on"):

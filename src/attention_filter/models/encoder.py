@@ -25,7 +25,7 @@ from torch import Tensor
 from attention_filter.errors import ModelError
 from attention_filter.models import e5_weights
 from attention_filter.models.packed import PackedBert, Precision, pack
-from attention_filter.models.relevance import Trace, traced
+from attention_filter.models.relevance import DEPTH, Trace, traced
 
 if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
@@ -117,12 +117,13 @@ class Encoder:
 
         return in_batches(compute, ids, (self.dim,), progress, tokens_at_once)
 
-    def token_states(self, text: str) -> TokenStates:
-        """Every token's state and where it stands in the text. Only models that pool by the mean have this."""
+    def token_states(self, text: str, depth: int = DEPTH) -> TokenStates:
+        """Every token's state and where it stands in the text, traced through so many of the last layers. Only models
+        that pool by the mean have this."""
         if self.pooling != "mean":
             raise ModelError(f"{self.id} does not pool by the mean, so its words have no shares; use another model")
         encoding = self._tokenize([text])[0]
-        ((states, trace),) = in_threads(self._traced, [encoding.ids])
+        ((states, trace),) = in_threads(lambda ids: self._traced(ids, depth), [encoding.ids])
         complete = not encoding.overflowing
         return TokenStates(spans_in(text, encoding.offsets, len(self.prefix), complete), states.numpy(), trace)
 
@@ -163,11 +164,11 @@ class Encoder:
         (maps,) = in_threads(lambda ids: self.body.maps(ids, normalize).numpy(), [encoding.ids])
         return encoding.tokens, maps
 
-    def _traced(self, ids: Sequence[int]) -> tuple[Tensor, Trace | None]:
+    def _traced(self, ids: Sequence[int], depth: int) -> tuple[Tensor, Trace | None]:
         counts = self._counted(ids)[:, None]
         if not isinstance(self.body, PackedBert):
             return counts * self.body.states([ids])[0], None
-        trace = traced(self.body, ids)
+        trace = traced(self.body, ids, depth)
         return counts * trace.states[-1], replace(trace, counts=counts)
 
     def _tokenize(self, texts: Sequence[str]) -> list[Encoding]:

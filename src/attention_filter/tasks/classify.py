@@ -142,7 +142,7 @@ class Classifier:
         self._model = zero_shot(self._load_encoder(), self.labels, some_texts)
         return self
 
-    def replaced(self, model: Trained | Quick, held: Sequence[Example]) -> Classifier:
+    def replaced(self, model: Quick, held: Sequence[Example]) -> Classifier:
         """The same labels told apart by another model, calibrated and measured on these examples."""
         found = copy(self)
         found._model = model

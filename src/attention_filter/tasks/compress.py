@@ -172,9 +172,7 @@ def distil(
 
 def size(model: Classifier) -> int:
     """Bytes of the encoder's and the head's weights as they are saved; the word table stays as its package has it."""
-    found = model.known()
-    weights = found.kept if isinstance(found, Quick) else _large(model).model.state_dict()
-    return sum(tensor.numel() * tensor.element_size() for tensor in weights.values())
+    return sum(tensor.numel() * tensor.element_size() for tensor in _tuned(model).kept.values())
 
 
 def speeds(models: Sequence[Classifier], texts: Sequence[str]) -> list[float]:
@@ -192,11 +190,17 @@ def speeds(models: Sequence[Classifier], texts: Sequence[str]) -> list[float]:
 # Inside
 
 
-def _large(model: Classifier) -> Trained:
-    """A copy of the model's weights, to be changed. UsageError when it is no tuned one."""
+def _tuned(model: Classifier) -> Quick:
+    """UsageError when it is no tuned one."""
     found = model.known()
     if not isinstance(found, Quick):
         raise UsageError(f"only a tuned model can be made smaller; this one was trained with --method {model.method}")
+    return found
+
+
+def _large(model: Classifier) -> Trained:
+    """A copy of the model's weights, to be changed."""
+    found = _tuned(model)
     return _trainable(found.kept, found.config, found.table, found.tokenizer, found.prefix, found.words)
 
 

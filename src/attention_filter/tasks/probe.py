@@ -58,7 +58,8 @@ class Probe:
 
     def word_shares(self, text: str, which: int, after: bool = False) -> tuple[list[Span], Floats, float]:
         """Spans of the tokens, what each adds to the logit of one label (T,), and what no token adds: what it brought
-        into the upper layers, or `after` them, when its state knows of the other tokens."""
+        into the upper half of the layers, or `after` them, when its state knows of the other tokens. Of an encoder that
+        is no BERT or RoBERTa it is always after them."""
         spans, shares, told = (self._of_layers if self.layers else self._of_last)(text, which, after)
         rest = float(self.bias[which]) + told - float(shares.sum())
         if self.words:
@@ -70,7 +71,7 @@ class Probe:
         """The spans, the shares of the meaning alone, and all that the meaning says."""
         import torch  # not before a text is read
 
-        first = min(*self.layers, self.encoder.depth // 2)
+        first = self.encoder.depth // 2  # no layer below it is read
         spans, trace = self.encoder.layer_trace(text, first)
         toward = torch.zeros(len(trace.states), self.encoder.dim)
         for number, weights in zip(self.layers, torch.from_numpy(self.weights[which]), strict=True):
@@ -83,7 +84,8 @@ class Probe:
 
     def _of_last(self, text: str, which: int, after: bool) -> tuple[list[Span], Floats, float]:
         """The same of the vector that the encoder gives by itself, which may be seen among others."""
-        found, toward, shift = self.encoder.token_states(text), self.weights[which, 0], 0.0
+        found = self.encoder.token_states(text, self.encoder.depth - self.encoder.depth // 2)
+        toward, shift = self.weights[which, 0], 0.0
         mean = found.states.mean(0)
         length = float(np.linalg.norm(mean)) or 1.0
         if self.bank is not None and self.centre is not None:
