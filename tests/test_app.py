@@ -34,7 +34,7 @@ class HashedWords:
         rows = np.array([np.mean([self._state(w) for w in words(t)] or [np.ones(self.dim)], axis=0) for t in texts])
         return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
 
-    def token_states(self, text):
+    def token_states(self, text, depth=0):
         found = occurrences(text)
         return TokenStates([(s, e) for s, e, _ in found], np.array([self._state(w) for _, _, w in found]))
 

@@ -44,7 +44,7 @@ class HashedWords:
             progress(len(texts))
         return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
 
-    def token_states(self, text):
+    def token_states(self, text, depth=0):
         found = occurrences(text) or [(0, 0, "")]
         states = [np.random.default_rng(term_id(term)).standard_normal(DIM) for _, _, term in found]
         return TokenStates([(start, end) for start, end, _ in found], np.array(states, np.float32))
