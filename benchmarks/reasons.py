@@ -21,7 +21,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -100,6 +100,8 @@ def main() -> None:
             methods = methods_of(kind, bool(options.peers), rng)
             cases = (case_of(model, texts[i]) for i in rng.permutation(len(texts)).tolist())
             marks, seconds = faithful(cases, methods, options.texts)
+            if not seconds:
+                sys.exit(f"{name}: no text's logit hangs on its words; let --longest be more")
             report.append({"set": name, "model": kind, "marks": marks, "seconds": seconds})
             show(name, kind, marks, seconds)
     if options.json:
@@ -135,8 +137,6 @@ def _shares(case: Case, after: bool) -> np.ndarray:
 
 def integrated_gradients(case: Case) -> np.ndarray:
     """Of a tuned model's logit along its embeddings, from padding to the text, and what its words say."""
-    from dataclasses import replace
-
     from captum.attr import IntegratedGradients
 
     model, which = case.model.known(), case.model.labels.index(case.label)

@@ -1,8 +1,13 @@
 """train, evaluate, predict and explain, of classify and of sentiment."""
 
+import inspect
 import json
 
 import pytest
+
+from attention_filter.cli.tasks import train_classify, train_sentiment
+from attention_filter.tasks.classify import Classifier
+from attention_filter.tasks.trained import LAYERS
 
 from .conftest import HashedWords
 
@@ -133,3 +138,10 @@ def test_no_text_is_said(attention):
     done = attention("predict", "sentiment")
     assert done.code == 2
     assert "no text" in done.err
+
+
+def test_the_command_line_tunes_as_many_layers_as_python_does():
+    usual = {
+        inspect.signature(one).parameters["layers"].default for one in (train_classify, train_sentiment, Classifier)
+    }
+    assert usual == {LAYERS}

@@ -15,7 +15,16 @@ from attention_filter.tasks.examples import Example
 from attention_filter.tasks.sentiment import Sentiment
 from attention_filter.training.loop import FitConfig
 
-TEXTS = ["my new card is lost", "放一首好听的歌", "wonderful", "这个酒店太差了", "rate", "🙂 ..", "a\tb\nc " * 5]
+TEXTS = [
+    "my new card is lost",
+    "放一首好听的歌",
+    "wonderful",
+    "这个酒店太差了",
+    "rate",
+    "🙂 ..",
+    "half \ud83d a smile",
+    "a\tb\nc " * 5,
+]
 SHORT = FitConfig(rounds=1, rate=1e-3, tokens_at_once=256)
 
 

@@ -47,7 +47,7 @@ EncoderName = Annotated[
     str, typer.Option("--encoder", metavar="NAME", help="probe, tuned: a model's folder, package or hub name.")
 ]
 Rank = Annotated[int, typer.Option(min=0, help="tuned: by LoRA of this rank; 0 trains the layers themselves.")]
-Layers = Annotated[int, typer.Option(min=1, max=12, help="tuned: so many of the upper layers.")]
+Layers = Annotated[int, typer.Option(min=1, help="tuned: so many of the upper layers.")]
 Rounds = Annotated[int | None, typer.Option(min=1, help="At most so many passes over the data.")]
 Several = Annotated[bool, typer.Option("--several", help="A text may have several labels, parted by ; or |.")]
 PlanFile = Annotated[

@@ -153,4 +153,4 @@ def data_hash(*parts: object) -> str:
     >>> data_hash([("good", "text")]) == data_hash([["good", "text"]]), len(data_hash())
     (True, 16)
     """
-    return hashlib.blake2b(json.dumps(parts, ensure_ascii=False).encode(), digest_size=8).hexdigest()
+    return hashlib.blake2b(json.dumps(parts, ensure_ascii=False).encode(errors="replace"), digest_size=8).hexdigest()

@@ -148,11 +148,11 @@ class Encoder:
 
         return in_batches(compute, ids, (len(layers), self.dim), progress)
 
-    def layer_trace(self, text: str, first: int) -> tuple[list[Span], Trace]:
-        """The spans of `token_states`, and the text's states after layer `first` (counted from 1; 0 is what the first
-        one reads) and all above it. Here every token counts the same."""
+    def layer_trace(self, text: str, depth: int) -> tuple[list[Span], Trace]:
+        """The spans of `token_states`, and the text's way through so many of the last layers. Here every token counts
+        the same."""
         body, encoding = self._layered(), self._tokenize([text])[0]
-        (trace,) = in_threads(lambda ids: traced(body, ids, len(body.layers) - first), [encoding.ids])
+        (trace,) = in_threads(lambda ids: traced(body, ids, depth), [encoding.ids])
         return spans_in(text, encoding.offsets, len(self.prefix), not encoding.overflowing), trace
 
     def attention(
@@ -172,7 +172,7 @@ class Encoder:
         return counts * trace.states[-1], replace(trace, counts=counts)
 
     def _tokenize(self, texts: Sequence[str]) -> list[Encoding]:
-        return self.tokenizer.encode_batch([self.prefix + _SURROGATE.sub("\ufffd", text) for text in texts])
+        return tokenized(self.tokenizer, self.prefix, texts)
 
     def _layered(self) -> PackedBert:
         if not self.depth or not isinstance(self.body, PackedBert):
@@ -195,6 +195,11 @@ class Encoder:
     def _marks(self) -> int:
         """Tokens before the text: the mark of its begin and the prefix."""
         return len(self.tokenizer.encode(self.prefix.rstrip()).ids) - 1
+
+
+def tokenized(tokenizer: Tokenizer, prefix: str, texts: Sequence[str]) -> list[Encoding]:
+    """The tokens of each text behind the prefix; of a text with half a character, too."""
+    return tokenizer.encode_batch([prefix + _SURROGATE.sub("\ufffd", text) for text in texts])
 
 
 def in_threads(compute: Callable[[T], R], work: Iterable[T]) -> Iterator[R]:

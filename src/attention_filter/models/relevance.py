@@ -23,6 +23,15 @@ from attention_filter.models.packed import Layer, Norm, PackedBert
 DEPTH = 2  # layers carried back through
 
 
+def upper_half(layers: int) -> int:
+    """How many of a classifier's layers are gone back through; chosen on four sets (docs/tasks.md).
+
+    >>> upper_half(12), upper_half(5)
+    (6, 3)
+    """
+    return layers - layers // 2
+
+
 @dataclass(frozen=True)
 class Held:
     """A layer as it was for a text of T tokens: attention maps (heads, T, T), deviations (T, 1), gates (T, wide)."""

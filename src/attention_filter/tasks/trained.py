@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from attention_filter.models import lora
 from attention_filter.models.bert import load_trainable
-from attention_filter.models.encoder import batches, in_batches, in_threads, spans_in
+from attention_filter.models.encoder import batches, in_batches, in_threads, spans_in, tokenized
 from attention_filter.models.transformer import Config, TextEncoder
 from attention_filter.models.vocabulary import learn_vocabulary
 from attention_filter.tasks.grams import Grams
@@ -117,7 +117,7 @@ class Trained:
         return self.model.state_dict() | {name: torch.from_numpy(array) for name, array in words.items()}
 
     def tokenize(self, texts: Sequence[str]) -> list[Encoding]:
-        return self.tokenizer.encode_batch([self.prefix + text for text in texts])
+        return tokenized(self.tokenizer, self.prefix, texts)
 
     def padded(self, ids: Sequence[Sequence[int]]) -> Tensor:
         """(batch, longest of them)."""
