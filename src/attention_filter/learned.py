@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from hashlib import sha256
+from importlib import resources
 from typing import Any
 
 import numpy as np
 
 from attention_filter.personal import (
     fallback,
+    prior,
     ranking,
     tray,
 )
@@ -26,6 +29,7 @@ from attention_filter.types import Interest
 from attention_filter.words import count_terms
 
 SCALE, PROMISE, FALLBACK = "scale", "promise", "fallback"  # names of the state we keep per reader
+LEARNED_AS = "2"  # begins the stamp of a background; one that was learned otherwise is learned anew
 BACKGROUND_ITEMS = 20_000
 SMALL = 500  # items; a smaller stream's background is learned anew whenever it has changed
 DRIFT = 0.1  # of the items it was learned from: so many may come, go or change before it is learned anew
@@ -58,10 +62,11 @@ def refresh_background(store: Store, model: str, now: datetime) -> None:
     """
     marks = store.marks(now)
     used = store.background()
-    known = next((kept for kept in store.shared_backgrounds(model) if fits(kept.marks, marks)), None)
+    ours = [kept for kept in store.shared_backgrounds(model) if kept.stamp.startswith(f"{LEARNED_AS}:")]
+    known = next((kept for kept in ours if fits(kept.marks, marks)), None)
     if known is None:
-        stamp = sha256(json.dumps([model, [s.id for s in store.sources()]]).encode() + marks.tobytes()).hexdigest()
-        known = Kept(stamp, model, marks, to_bytes(learn_background(store, model, now)))
+        digest = sha256(json.dumps([model, [s.id for s in store.sources()]]).encode() + marks.tobytes()).hexdigest()
+        known = Kept(f"{LEARNED_AS}:{digest}", model, marks, to_bytes(learn_background(store, model, now)))
     if used is None or known.stamp != used.stamp:
         store.keep_background(known)
 
@@ -133,7 +138,19 @@ def learn_background(store: Store, model: str, now: datetime) -> Background:
     whole = join(parts or [store.batch_of([], model)])
     # In an order that does not depend on which source answered first: same items, same themes, same ranking.
     whole = whole[np.lexsort((whole.dates, *whole.vectors[:, :1].T))]
-    return make_background(model, whole.vectors, counts_of(whole), whole.langs, whole.sources)
+    usual = shipped_prior(model.partition("+")[0])
+    return make_background(model, whole.vectors, counts_of(whole), whole.langs, whole.sources, prior=usual)
+
+
+@cache
+def shipped_prior(weights: str) -> prior.Prior | None:
+    """What is usual before there is a stream, as this encoder sees it (its id up to the "+", which tells how it is
+    computed); None for one that `recipes/prior.py` was not run for."""
+    for file in sorted(resources.files("attention_filter").joinpath("priors").iterdir(), key=lambda one: one.name):
+        known = prior.from_bytes(file.read_bytes())
+        if known.model.partition("+")[0] == weights:
+            return known
+    return None
 
 
 def make_history(store: Store, background: Background, model: str, now: datetime, stamp: str | None = None) -> History:

@@ -48,22 +48,28 @@ class Bin:
     count: int
 
 
-def fit(ordinary: np.ndarray, wanted: np.ndarray, unwanted: np.ndarray, share: float) -> Calibration | None:
+def fit(
+    ordinary: np.ndarray, wanted: np.ndarray, unwanted: np.ndarray, share: float, worth: np.ndarray | None = None
+) -> Calibration | None:
     """Fit to the scores of what was liked and what was turned down, each held out of its own history.
 
-    `ordinary` (n,) are scores of background items, of which `share` would be read. None while all ordinary items
-    score alike, that is, while nothing is known of the reader.
+    `ordinary` (n,) are scores of background items, of which `share` would be read, counted as `worth` (n,). None while
+    all ordinary items score alike, that is, while nothing is known of the reader.
 
     >>> one_like = fit(np.linspace(-1, 1, 100), np.array([0.9]), np.array([]), 0.1)
     >>> one_like.probability(np.linspace(-1, 1, 100)).mean().round(3).item()
     0.1
     """
-    mean, deviation = (float(ordinary.mean()), float(ordinary.std())) if len(ordinary) else (0.0, 0.0)
+    worth = np.ones(len(ordinary)) if worth is None else worth
+    if not worth.sum():
+        return None
+    mean = float(np.average(ordinary, weights=worth))
+    deviation = float(np.average((ordinary - mean) ** 2, weights=worth) ** 0.5)
     if deviation <= 1e-9:
         return None
     usual, likes, others = ((scores - mean) / deviation for scores in (ordinary, wanted, unwanted))
     slopes = USUAL_SLOPE * STEPS
-    intercepts = _intercepts(slopes, usual, share)
+    intercepts = _intercepts(slopes, usual, share, worth)
     logits = slopes[:, None] * np.concatenate([likes, -others]) + np.where(
         np.arange(len(likes) + len(others)) < len(likes), intercepts[:, None], -intercepts[:, None]
     )
@@ -121,13 +127,13 @@ def calibration_error(bins: Sequence[Bin]) -> float:
     return sum(abs(one.predicted - one.observed) * one.count for one in bins) / total if total else float("nan")
 
 
-def _intercepts(slopes: np.ndarray, usual: np.ndarray, share: float) -> np.ndarray:
+def _intercepts(slopes: np.ndarray, usual: np.ndarray, share: float, worth: np.ndarray) -> np.ndarray:
     """For each slope (k,) the intercept that gives ordinary scores (n,) the mean probability `share`, by bisection."""
     logits = slopes[:, None] * usual
     low, high = -logits.max(1) - 20, -logits.min(1) + 20
     for _ in range(40):
         middle = (low + high) / 2
-        too_high = _sigmoid(logits + middle[:, None]).mean(1) > share
+        too_high = np.average(_sigmoid(logits + middle[:, None]), axis=1, weights=worth) > share
         low, high = np.where(too_high, low, middle), np.where(too_high, middle, high)
     return np.asarray((low + high) / 2)
 

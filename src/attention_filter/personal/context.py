@@ -73,10 +73,10 @@ def word_reliability(bank: Features, rows: int = 300) -> float | None:
     """How well shared words tell the neighbours in meaning of the bank's first `rows` from the rest: an AUC.
 
     High for long texts that name things (.96 for newswire), low for short titles (.72 for Chinese ones). None when
-    the bank is too small to tell.
+    the bank or the rows are too few to tell.
     """
     some = bank[:rows]
-    if len(bank) < 10 * CROWD or not bank.meaning.any():
+    if len(bank) < 10 * CROWD or not some.meaning.any():
         return None
     index, _ = _look(some, bank, words=0)
     words = (some.words @ bank.words.T).toarray()

@@ -53,6 +53,13 @@ def take(counts: Counts, rows: Ints) -> Counts:
     return Counts(start, counts.terms[index], counts.counts[index])
 
 
+def joined(first: Counts, second: Counts) -> Counts:
+    """The rows of both, one after the other."""
+    start = np.concatenate([first.start, second.start[1:] - second.start[0] + first.start[-1]])
+    terms = np.concatenate([first.terms, second.terms])
+    return Counts(start, terms, np.concatenate([first.counts, second.counts]))
+
+
 def similarity(left: Features, right: Features, word_weight: float) -> Floats:
     """The kernel: cosine of meaning + `word_weight` × cosine of words, (n, m), for every pair of rows."""
     return add_words(left.meaning @ right.meaning.T, left, right, word_weight)

@@ -115,7 +115,7 @@ def make_profile(
     heads = _heads(background, history)
     profile = with_taste(Profile(background, history, heads, None, scale or Scale({}, {}), weights, weights))
     if scale is None:
-        return replace(profile, scale=_scale_of(raw_terms(profile, background.sample)))
+        return replace(profile, scale=_scale_of(raw_terms(profile, background.sample), background.worth))
     return profile
 
 
@@ -131,7 +131,7 @@ def with_taste(profile: Profile, before: tuple[Taste, Ints] | None = None) -> Pr
     taste = learn(*given, before) if earned else None
     if taste is None:
         return replace(profile, taste=None, weights=others)
-    own = _scale_of({"taste": taste.of(background.sample)})
+    own = _scale_of({"taste": taste.of(background.sample)}, background.worth)
     scale = Scale({**scale.mean, **own.mean}, {**scale.deviation, **own.deviation})
     return replace(profile, taste=taste, scale=scale, weights=others | {"taste": earned})
 
@@ -254,9 +254,13 @@ def held_out_terms(profile: Profile) -> dict[str, np.ndarray]:
     return raw
 
 
-def _scale_of(raw: Mapping[str, np.ndarray]) -> Scale:
-    mean = {term: float(values.mean()) if len(values) else 0.0 for term, values in raw.items()}
-    deviation = {term: float(values.std()) if len(values) else 0.0 for term, values in raw.items()}
+def _scale_of(raw: Mapping[str, np.ndarray], worth: Floats) -> Scale:
+    """Mean and deviation of each term over items that count as `worth` (n,)."""
+    mean = {term: float(np.average(values, weights=worth)) if len(values) else 0.0 for term, values in raw.items()}
+    deviation = {
+        term: float(np.average((values - mean[term]) ** 2, weights=worth) ** 0.5) if len(values) else 0.0
+        for term, values in raw.items()
+    }
     return Scale(mean, {term: value if value > 1e-6 else 0.0 for term, value in deviation.items()})
 
 

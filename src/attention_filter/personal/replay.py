@@ -222,9 +222,10 @@ def lines(
     if not len(history):
         return None, nowhere
     ordinary = (usual or score(profile, profile.background.sample)).total
+    worth = profile.background.worth
     own = held_out(profile) if held is None else held
     liked, turned_down = ((history.weight * sign > 0) & ~history.statement for sign in (1, -1))
-    curve = calibration.fit(ordinary, own[liked], own[turned_down], share)
+    curve = calibration.fit(ordinary, own[liked], own[turned_down], share, worth)
     if curve is None:
         return None, nowhere
     acted, sampled = _words_of(history.features[~history.statement]), _words_of(profile.background.sample)
@@ -232,7 +233,8 @@ def lines(
     elsewhere = np.ones(len(history), bool)
     elsewhere[~history.statement] = ~np.isin(acted, sampled)
     left = ordinary[unread]
-    return curve, [tray.line(left, curve.probability(left), own[liked & elsewhere], keep) for keep in keeps]
+    wanted = worth[unread] * curve.probability(left)
+    return curve, [tray.line(left, wanted, own[liked & elsewhere], keep) for keep in keeps]
 
 
 def _words_of(texts: Features) -> np.ndarray:

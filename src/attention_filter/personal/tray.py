@@ -15,7 +15,7 @@ SURE = 0.95  # of the audit's intervals
 def line(ordinary: np.ndarray, chances: np.ndarray, liked: np.ndarray, keep: float = KEEP) -> float:
     """The score below which an item goes to the tray; −inf while nothing is known of the reader.
 
-    `ordinary` (n,) are scores of background items and `chances` (n,) the probabilities that they would be read;
+    `ordinary` (n,) are scores of background items and `chances` (n,) how likely each would be read, up to a factor;
     `liked` are scores of liked items, each held out of its own history. What would be read is taken to be spread as
     the likes are, mixed with GUESSED likes that are spread as the probabilities say; the line is the highest score
     that leaves no more than 1 − `keep` of that below. So nothing is filtered by a rule of thumb at first, and after
