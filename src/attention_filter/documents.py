@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from attention_filter.sources.wordnet import Sense
     from attention_filter.store.accounts import Account
     from attention_filter.store.search import Hit
+    from attention_filter.today import Today
     from attention_filter.trends import Trends
     from attention_filter.why import Explanation
 
@@ -64,9 +65,10 @@ def whole_item(one: Item, act: Sign | None) -> Document:
 
 def ranked(one: Ranked) -> Document:
     """As `item`, and score, reasons [{term, label, value, detail}] that sum to it, interest, pinned, tray (why it
-    lies there), moved (which quota held it back or lifted it), held_back (it follows after the list, which the quotas
-    let it nowhere in), story (ids of the items folded under it), probability (that you would read it: by what you did
-    and said, not by freshness or rules)"""
+    lies there), level (high, worth, maybe, no), probability (that you would want it), both by the score; moved (why it
+    stands where its score does not put it), held_back (it follows after the list, which the quotas let it nowhere in),
+    story (ids of the items folded under it), adds_to (the title of what you read, which it adds to), because {says,
+    follows, title, sign, concept, pinned, new}: what spoke most for it, as a sentence and its parts"""
     from attention_filter.personal.ranking import LABELS
 
     reasons = [
@@ -82,12 +84,31 @@ def ranked(one: Ranked) -> Document:
         "held_back": one.held_back,
         "story": list(one.story),
         "probability": one.probability,
+        "level": one.level,
+        "adds_to": one.adds_to,
+        "because": {"says": str(one.because), **asdict(one.because)} if one.because else None,
     }
 
 
 def stream(items: Sequence[Ranked]) -> Document:
     """`read`, `digest`: items [ranked]"""
     return {"items": [ranked(one) for one in items]}
+
+
+def today(page: Today) -> Document:
+    """`today`: day, done (something was done with every story), says (how the page ends), waiting (unread above the
+    line that are not on it), new (of these, what came after it was made), away (what was filtered away of what came
+    since the page before), minutes (left to read), items [ranked, and act]"""
+    return {
+        "day": page.day.isoformat(),
+        "done": page.done,
+        "says": str(page),
+        "waiting": page.waiting,
+        "new": page.new,
+        "away": page.away,
+        "minutes": page.minutes,
+        "items": [ranked(one) | {"act": page.acts.get(one.item.id)} for one in page.page],
+    }
 
 
 def tray(items: Sequence[Ranked], count: int, promise: float) -> Document:
@@ -137,7 +158,7 @@ def explanation(one: Explanation, rules: Sequence[Rule]) -> Document:
     """`why`: as `ranked`, and rank, of, line, text, rules (those that hold), changes [{what, score, rank}], concepts
     [{cared, named, words, value, mistaken}] (they sum to the reason knowledge), and two more sums of the score:
     carriers [{item, interest, name, act, value}] + ordinary + baseline + the reasons that carry no history (fresh,
-    source, popular, knowledge, rules, exploring, fallback); and words [{start, end, word, value}] + rest in place of
+    source, popular, knowledge, rules, fallback); and words [{start, end, word, value}] + rest in place of
     carriers and ordinary"""
     return ranked(one.ranked) | {
         "rank": one.rank,

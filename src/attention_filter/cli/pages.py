@@ -15,20 +15,21 @@ from rich.text import Text
 
 from attention_filter.cli.drawing import bar, clean, highlighted, one_line, signed
 from attention_filter.digest import age
+from attention_filter.personal.levels import NAMES
 from attention_filter.personal.ranking import LABELS
-from attention_filter.types import Item, Ranked, Rule, Sign
+from attention_filter.types import Item, Level, Ranked, Rule, Sign
 from attention_filter.why import adding_up
 
 if TYPE_CHECKING:
     from attention_filter.audit import Promise
     from attention_filter.listing import Asked
     from attention_filter.store.search import Hit
+    from attention_filter.today import Today
     from attention_filter.why import Carrier, Explanation
 
 SHOWN_CARRIERS = 8
 STRONGEST_WORDS = 5
-WORTH_SAYING = 0.25  # score units that exploring gave an item, from which on the list says so
-NOT_FROM_HISTORY = ("fresh", "source", "popular", "knowledge", "rules", "exploring", "fallback")
+NOT_FROM_HISTORY = ("fresh", "source", "popular", "knowledge", "rules", "fallback")
 # A term where a list has room for a few words only.
 SHORT = {
     "interests": "your interests",
@@ -36,14 +37,16 @@ SHORT = {
     "topics": "its topic",
     "near": "close to what you liked",
     "said": "what you said",
-    "fresh": "fresh",
+    "fresh": "its age",
     "source": "rare source",
     "popular": "popular",
     "knowledge": "your concepts",
     "rules": "your rules",
-    "exploring": "shown to learn about you",
     "fallback": "a simple ranking",
 }
+
+
+COLOURS = {Level.HIGH: "green", Level.WORTH: "cyan", Level.MAYBE: "", Level.NO: "dim"}
 
 
 def in_colour(console: Console) -> bool:
@@ -52,12 +55,12 @@ def in_colour(console: Console) -> bool:
 
 
 def ranked_list(items: Sequence[Ranked], now: datetime, language: str) -> Table:
-    """The items, best first: id, bar, score, probability, title; below it source, age, language, interest, reason."""
+    """The items, best first: id, bar, level, chance, title; below it source, age, language, interest, reason."""
     largest = max((abs(one.score) for one in items), default=0.0)
     table = Table.grid(padding=(0, 1))
     table.add_column(justify="right", no_wrap=True, min_width=4)
     table.add_column(no_wrap=True)
-    table.add_column(justify="right", no_wrap=True)
+    table.add_column(no_wrap=True)
     table.add_column(justify="right", no_wrap=True)
     table.add_column(overflow="fold")
     for one in items:
@@ -67,11 +70,40 @@ def ranked_list(items: Sequence[Ranked], now: datetime, language: str) -> Table:
         table.add_row(
             Text(str(one.item.id), "cyan"),
             Text(bar(one.score, largest, 6), "green"),
-            signed(one.score),
+            level(one.level),
             "" if one.probability is None else chance(one.probability),
             about,
         )
     return table
+
+
+def today(page: Today, now: datetime, language: str) -> Group:
+    """The page of the day: a tick, id, level, chance, title; below it why it is there; and how the page ends."""
+    table = Table.grid(padding=(0, 1))
+    table.add_column(no_wrap=True)
+    table.add_column(justify="right", no_wrap=True, min_width=4)
+    table.add_column(no_wrap=True)
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(overflow="fold")
+    for one in page.page:
+        done = one.item.id in page.acts
+        about = Text(one_line(one.item.entry.title) or "(no title)", "dim" if done else "bold")
+        parts = [*origin(one.item, now, language), *_placed(one)]
+        about.append(f"\n{one_line(str(one.because))}\n{' · '.join(parts)}", "not bold dim")
+        table.add_row(
+            Text("✓" if done else " ", "green"),
+            Text(str(one.item.id), "cyan"),
+            level(one.level),
+            "" if one.probability is None else chance(one.probability),
+            about,
+        )
+    came = f" {page.new} of them came after this page was made: attention today --more" if page.new else ""
+    return Group(table, Text(), Text(str(page), "bold"), *([Text(came.strip(), "dim")] if came else []))
+
+
+def level(one: Level | None) -> Text:
+    """How much an item promises, as a word."""
+    return Text(NAMES[one], COLOURS[one]) if one else Text()
 
 
 def question(one: Asked, place: str, now: datetime, language: str) -> Group:
@@ -97,19 +129,22 @@ def why_asked(one: Asked) -> str:
 
 def _below(one: Ranked, now: datetime, language: str) -> list[str]:
     """What stands below a title."""
-    parts = origin(one.item, now, language)
-    parts += [f"+{len(one.story)} in this story"] if one.story else []
+    parts = [*origin(one.item, now, language), *_placed(one)]
     parts += ["pinned by your rule"] if one.pinned else []
-    parts += [one_line(one.moved)] if one.moved else []
     parts += [f"“{one_line(one.interest, 30)}”"] if one.interest else []
     if one.tray:
         parts.append(one_line(str(one.tray)))
     elif (reason := one.main_reason) and reason.term != "fallback":  # which the list says once, below
         about = f" “{one_line(reason.detail, 40)}”" if reason.detail and reason.detail != one.interest else ""
         parts.append(f"{SHORT.get(reason.term, reason.term)}{about} {signed(reason.value)}")
-        explored = next((r.value for r in one.reasons if r.term == "exploring" and r is not reason), 0.0)
-        parts += [f"{SHORT['exploring']} {signed(explored)}"] if explored >= WORTH_SAYING else []
     return parts
+
+
+def _placed(one: Ranked) -> list[str]:
+    """What is folded under an item, and why it stands where it stands."""
+    parts = [f"+{len(one.story)} in this story"] if one.story else []
+    parts += [one_line(one.moved)] if one.moved else []
+    return [*parts, f"adds to what you read: “{one_line(one.adds_to, 40)}”"] if one.adds_to else parts
 
 
 def origin(item: Item, now: datetime, language: str = "") -> list[str]:
@@ -164,7 +199,7 @@ def explanation(one: Explanation, rules: Sequence[Rule], of_rules: int, now: dat
     )
     away = one.ranked.tray
     place = f"place {one.rank} of {one.of}" if away is None else f"in the tray: {one_line(str(away))}"
-    likely = [] if one.ranked.probability is None else [f"{chance(one.ranked.probability)} that you would read it"]
+    likely = [] if one.ranked.probability is None else [f"{chance(one.ranked.probability)} that you want it"]
     parts: list[RenderableType] = [head, Text(" · ".join([*origin(one.ranked.item, now), place, *likely]), "dim")]
     parts += _section("What makes up its score", _terms(one.ranked))
     if one.carriers:

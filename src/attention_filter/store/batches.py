@@ -24,7 +24,7 @@ class Batch:
     ids, sources int64 (n,) · dates, fetched float64 (n,), of the Item in seconds since 1970 · vectors float32 (n, dim),
     zeros where there is none (dim is 0 for a model that has stored nothing) · has_vector bool (n,) ·
     in_context bool (n,), where the vector is the one that is kept in context (`contexts.py`), if such were asked for ·
-    term_ptr int64 (n + 1,) · term_ids uint32 · term_counts uint16 · langs, one for each item.
+    term_ptr int64 (n + 1,) · term_ids uint32 · term_counts uint16 · langs, titles and urls, one for each item.
     """
 
     ids: np.ndarray
@@ -38,6 +38,8 @@ class Batch:
     term_ids: np.ndarray
     term_counts: np.ndarray
     langs: tuple[str, ...]
+    titles: tuple[str, ...]
+    urls: tuple[str | None, ...]
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -58,7 +60,7 @@ class Batch:
             start,
             self.term_ids[terms],
             self.term_counts[terms],
-            tuple(self.langs[row] for row in rows),
+            *(tuple(column[row] for row in rows) for column in (self.langs, self.titles, self.urls)),
         )
 
 
@@ -77,6 +79,8 @@ def join(parts: Sequence[Batch]) -> Batch:
         np.concatenate([part.term_ids for part in parts]),
         np.concatenate([part.term_counts for part in parts]),
         tuple(lang for part in parts for lang in part.langs),
+        tuple(title for part in parts for title in part.titles),
+        tuple(url for part in parts for url in part.urls),
     )
 
 
@@ -131,6 +135,8 @@ _LOAD = (
         items.c.lang,
         items.c.fetched,
         contexts.c.item.is_not(None),
+        items.c.title,
+        items.c.url,
     )
     .outerjoin(contexts, sa.and_(contexts.c.item == items.c.id, contexts.c.background == sa.bindparam("background")))
     .outerjoin(
@@ -145,7 +151,7 @@ def load(connection: sa.Connection, ids: Sequence[int], model: str, background: 
     model_id, dim = find_model(connection, model)
     asked = {"ids": json.dumps(list(ids)), "background": background, "model": model_id}
     rows = {row[0]: row for row in connection.execute(_LOAD, asked).all()}
-    columns = list(zip(*(rows[one] for one in ids), strict=True)) or [()] * 8
+    columns = list(zip(*(rows[one] for one in ids), strict=True)) or [()] * 10
     terms = np.frombuffer(b"".join(columns[3]), COUNTS)
     sizes = np.array([len(one) // COUNTS.itemsize for one in columns[3]], np.int64)
     found, has = unpack(columns[4], dim)
@@ -161,4 +167,6 @@ def load(connection: sa.Connection, ids: Sequence[int], model: str, background: 
         term_ids=terms["id"].copy(),
         term_counts=terms["count"].copy(),
         langs=tuple(columns[5]),
+        titles=tuple(columns[8]),
+        urls=tuple(columns[9]),
     )
