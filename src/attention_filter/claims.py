@@ -16,6 +16,7 @@ from attention_filter.personal.features import Features, Floats, stack
 from attention_filter.personal.grouping import halves, telling_words, themes
 from attention_filter.personal.interests import claims, matrices
 from attention_filter.reading import Reading, Selection
+from attention_filter.repeats import said
 from attention_filter.store.batches import Batch, join
 from attention_filter.types import Interest, Item, Sign
 
@@ -195,4 +196,4 @@ def _row(reading: Reading, interest: int) -> int:
 
 
 def _texts(items: Sequence[Item]) -> list[str]:
-    return [f"{item.entry.title} {item.entry.text}" for item in items]
+    return [f"{item.entry.title} {said(item.entry.text, item.left_out)}" for item in items]
