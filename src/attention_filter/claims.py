@@ -85,6 +85,7 @@ def learned(reading: Reading) -> list[Learned]:
     rows = _stated(reading)
     lately = _claims(reading, reading.features_of(batch))
     before = _claims(reading, history.features)
+    usual = reading.profile.background.sample.words
     a = reading.profile.heads[0].a if len(rows) else np.zeros((0, len(history)), np.float32)
     out = []
     for number, interest in enumerate(interests):
@@ -96,7 +97,7 @@ def learned(reading: Reading) -> list[Learned]:
         out.append(
             Learned(
                 interest,
-                telling_words(history.features.words[own], wanted, _texts(past)),
+                telling_words(history.features.words[own], wanted, _texts(past), others=usual),
                 tuple(Past(past[i], acts[past[i].id].sign, float(a[number, own[i]])) for i in best),
                 len(own),
                 tuple(Counter(item.source_title for item in past).most_common(SHOWN)),

@@ -13,6 +13,7 @@ from scipy import sparse
 
 from attention_filter.personal.context import in_context, word_reliability
 from attention_filter.personal.features import SLOTS, Counts, Features, Floats, Ints, take, tfidf, unit
+from attention_filter.words import idle_terms, term_id
 
 BANK = 4_000  # background items that a text is seen among
 SAMPLE = 600  # background items that each term is standardised over
@@ -81,6 +82,7 @@ def make_background(
     documents = np.bincount(counts.terms % SLOTS, minlength=SLOTS)
     idf = (np.log((n + 1) / (documents + 1)) + 1).astype(np.float32)
     idf[documents > max(TOO_COMMON * n, 1)] = 0
+    idf[[term_id(term) % SLOTS for term in idle_terms()]] = 0
     centres = _centres(vectors[known], [lang for lang, k in zip(langs, known, strict=True) if k], d)
     rng = np.random.default_rng(seed)
     kept = rng.permutation(n)[:BANK]
