@@ -348,7 +348,7 @@ def _slotted(text: str, title: str) -> list[tuple[str, int, int]]:
         return found
     out, at = [], 0
     while at < len(found):
-        if [token for token, _, _ in found[at : at + len(own)]] == own:
+        if found[at][0] == own[0] and [token for token, _, _ in found[at : at + len(own)]] == own:
             out.append((SLOT, found[at][1], found[at + len(own) - 1][2]))
             at += len(own)
         else:
