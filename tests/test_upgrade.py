@@ -51,6 +51,13 @@ def test_all_that_was_stored_said_and_done_is_still_there(old, settings):
     assert revision_of(old) == REVISION
 
 
+def test_vectors_of_before_still_belong_to_their_items(settings):
+    with open_filter(settings=settings, clock=lambda: NOW) as filter:
+        model = filter.store.background().model
+        assert filter.store.missing_vectors(model) == []
+        assert [one.waiting for one in filter.store.unread()] == [one.items for one in filter.store.sources()]
+
+
 def test_a_copy_from_before_is_kept_and_can_be_opened_again(old, settings):
     open_filter(settings=settings, clock=lambda: NOW).store.close()
     kept = old.with_name(f"attention.db.before-{REVISION}")

@@ -155,12 +155,13 @@ class Filter:
         return done
 
     def understand(self, *, progress: Progress = silent, limit: int | None = None) -> int:
-        """Encode what is not encoded yet (the `limit` newest of it), tell what it is about and how it feels, and see it
-        among the rest of the stream; returns how many were encoded."""
+        """Leave out what sources repeat, encode what is not encoded yet (the `limit` newest of it), tell what it is
+        about and how it feels, and see it among the rest of the stream; returns how many were encoded."""
         from attention_filter import intake  # only what connects pays for the HTTP client
 
         if not self.store.count_items():
             return 0
+        intake.leave_out_repeats(self.store, progress)
         encoded = intake.encode(self.store, self.encoder, progress, limit)
         labelling.tell(self.store, self.encoder, progress)
         self._encode_interests(self.store.interests())

@@ -16,6 +16,7 @@ from attention_filter.personal.features import Features, Floats, stack
 from attention_filter.personal.grouping import halves, telling_words, themes
 from attention_filter.personal.interests import claims, matrices
 from attention_filter.reading import Reading, Selection
+from attention_filter.repeats import said
 from attention_filter.store.batches import Batch, join
 from attention_filter.types import Interest, Item, Sign
 
@@ -84,6 +85,7 @@ def learned(reading: Reading) -> list[Learned]:
     rows = _stated(reading)
     lately = _claims(reading, reading.features_of(batch))
     before = _claims(reading, history.features)
+    usual = reading.profile.background.sample.words
     a = reading.profile.heads[0].a if len(rows) else np.zeros((0, len(history)), np.float32)
     out = []
     for number, interest in enumerate(interests):
@@ -95,7 +97,7 @@ def learned(reading: Reading) -> list[Learned]:
         out.append(
             Learned(
                 interest,
-                telling_words(history.features.words[own], wanted, _texts(past)),
+                telling_words(history.features.words[own], wanted, _texts(past), others=usual),
                 tuple(Past(past[i], acts[past[i].id].sign, float(a[number, own[i]])) for i in best),
                 len(own),
                 tuple(Counter(item.source_title for item in past).most_common(SHOWN)),
@@ -195,4 +197,4 @@ def _row(reading: Reading, interest: int) -> int:
 
 
 def _texts(items: Sequence[Item]) -> list[str]:
-    return [f"{item.entry.title} {item.entry.text}" for item in items]
+    return [f"{item.entry.title} {said(item.entry.text, item.left_out)}" for item in items]

@@ -13,6 +13,7 @@ from xml.etree.ElementTree import Element, SubElement, register_namespace, tostr
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from attention_filter.repeats import said
 from attention_filter.types import Item, Ranked
 
 LEAD = 280  # characters of text under a title
@@ -236,7 +237,7 @@ def _origin(one: Ranked, now: datetime, tongue: Tongue) -> str:
 
 
 def _lead(one: Ranked) -> str:
-    text = " ".join(one.item.entry.text.split())
+    text = " ".join(said(one.item.entry.text, one.item.left_out).split())
     return text if len(text) <= LEAD else text[: LEAD - 1].rstrip() + "…"
 
 

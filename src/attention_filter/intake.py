@@ -1,8 +1,9 @@
-"""From the outside into the store: subscribe, fetch, encode. Network and files are touched here only."""
+"""From the outside into the store: subscribe, fetch, leave out what sources repeat, encode. Network and files are
+touched here only."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,17 +13,21 @@ from random import Random
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from attention_filter import repeats
 from attention_filter.errors import AttentionError, SourceError, UsageError
 from attention_filter.settings import Settings
+from attention_filter.sources.clean import content_hash
 from attention_filter.sources.contained import parse_contained
 from attention_filter.sources.document import Feed
 from attention_filter.sources.fetch import Client, Response
 from attention_filter.sources.files import Problem, read_folder
+from attention_filter.sources.markup import asides
 from attention_filter.sources.opml import read_opml
 from attention_filter.sources.schedule import next_try
 from attention_filter.sources.tables import read_table
 from attention_filter.sources.web import discover
-from attention_filter.store.items import Added
+from attention_filter.store.items import TERM_CHARS, Added
+from attention_filter.store.repeats import Raw, Said
 from attention_filter.store.store import Store
 from attention_filter.types import Entry, Source, SourceKind
 
@@ -33,6 +38,11 @@ Progress = Callable[[str, int, int], None]  # what is done, how much of it, out 
 CONNECTIONS = 8
 ENCODE_AT_ONCE = 256  # items between two commits of vectors; a kill loses at most these
 PARSE_MEGABYTES = 512
+LEARN_FROM = 300  # newest items of a source
+TITLES = 5_000  # of a source, in which lists of its other items are recognised
+GROWN = 0.1  # a source that has so many more items than when it was learned what it repeats is looked at anew
+SETTLED = 50  # items; what was learned from as many stays, for a page made anew leaves its old items as they were
+LOOK_AT_ONCE = 200  # items between two commits of what is left out of their texts
 RECHECK_FILES = timedelta(minutes=5)
 
 
@@ -129,6 +139,38 @@ def _workers() -> Iterator[ThreadPoolExecutor]:
         yield pool
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+def leave_out_repeats(store: Store, progress: Progress) -> None:
+    """Learn what each source repeats, and find where in each item that was not looked at yet; a kill loses at most the
+    batch in hand. Items that say other than was thought lose their vector: `encode` comes after."""
+    for source, items, _ in store.unread():
+        before = store.repeats(source)
+        if before is None or items - before[0] > GROWN * before[0]:
+            found = repeats.learn(store.newest_texts(source, LEARN_FROM, repeats.READ))
+            if before is not None and before[1].items >= SETTLED:
+                found |= before[1]
+            store.put_repeats(source, items, found)
+    waiting = store.unread()
+    total, done = sum(one.waiting for one in waiting), 0
+    for source, _, _ in waiting:
+        _, known = store.repeats(source) or (0, repeats.Repeats())
+        titles = frozenset(map(repeats.key_of, store.newest_titles(source, TITLES))) if known.lists_titles else ()
+        part = store.unread_items(source, LOOK_AT_ONCE)
+        while part:
+            progress("Leaving out what sources repeat", done, total)
+            store.put_said([_said(one, known, titles) for one in part])
+            done += len(part)
+            part = store.unread_items(source, LOOK_AT_ONCE, before=part[-1].id)
+    if total:
+        progress("Leaving out what sources repeat", total, total)
+
+
+def _said(item: Raw, known: repeats.Repeats, titles: Collection[str]) -> Said:
+    left = repeats.leave_out(item.title, item.text, known, titles, asides(item.html))
+    text = repeats.said(item.text, left)
+    key = content_hash(item.title, text) if left else item.content_hash
+    return Said(item.id, item.content_hash, left, key, item.title, text[:TERM_CHARS])
 
 
 def encode(store: Store, encoder: Encoder, progress: Progress, limit: int | None = None) -> int:

@@ -51,11 +51,22 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A place [start, end) of an item's text that says nothing of it: `repeated` in items of its source (or, as "Read
+    more", in those of all), else code, a table or a caption."""
+
+    start: int
+    end: int
+    repeated: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Item:
     """A stored entry. `source` is the source's id, `fetched` when we first saw it, in UTC.
 
     `topic` is one of the reader's topics, `sentiment` negative, neutral or positive, `polarity` lies in [−1, 1]; empty
-    and None say that it was not told yet, an empty label also that it is not clear.
+    and None say that it was not told yet, an empty label also that it is not clear. `repeats.said` of the entry's text
+    and `left_out` is what it says.
     """
 
     id: int
@@ -66,6 +77,7 @@ class Item:
     topic: str = ""
     sentiment: str = ""
     polarity: float | None = None
+    left_out: tuple[LeftOut, ...] = ()
 
     @property
     def date(self) -> datetime:

@@ -12,6 +12,7 @@ from attention_filter.personal import explain, ranking
 from attention_filter.personal.features import Features
 from attention_filter.personal.knowledge import Contribution
 from attention_filter.reading import Placed, Reading, Selection, place
+from attention_filter.repeats import said
 from attention_filter.types import Ranked, Sign
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ def adding_up(values: Sequence[float], total: float) -> list[float]:
 def _words(reading: Reading, one: Ranked, row: Features, encoder: Encoder | None) -> tuple[str, tuple[Word, ...]]:
     from attention_filter.models.passages import passage
 
-    text = passage(one.item.entry.title, one.item.entry.text)
+    text = passage(one.item.entry.title, said(one.item.entry.text, one.item.left_out))
     if (
         encoder is None
         or encoder.id != reading.model

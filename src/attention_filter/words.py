@@ -31,6 +31,21 @@ under until up us very was we were what when where which while who whom why will
 """
 STOP = frozenset(_STOP_WORDS.split())
 
+# Words that are searched for but that no interest is about: greetings, numbers, days, what any text says of itself.
+_IDLE_WORDS = """
+hello hi hey dear thanks thank please welcome everyone everybody sorry yes okay bye goodbye cheers
+one two three four five six seven eight nine ten eleven twelve twenty thirty forty fifty hundred thousand
+today tomorrow yesterday tonight week month year day monday tuesday wednesday thursday friday saturday sunday
+says say told tell asked ask still yet ever never already always often again back much many lot really quite
+get got go going goes went come came make made makes take took see look know think want need thing way via per
+"""
+_IDLE_PAIRS = """
+你好 您好 大家 家好 谢谢 欢迎 各位 今天 昨天 明天 近日 日前 目前 现在 以来 时候 之后 之前 我们 他们 你们 她们
+自己 这个 那个 这些 那些 这样 那样 这里 那里 一个 一些 一种 一下 一次 什么 怎么 如何 因为 所以 但是 如果 虽然
+已经 还是 或者 以及 并且 而且 不过 其中 对于 关于 通过 由于 同时 此外 没有 可以 就是 不是 都是 也是 非常 更多
+很多 许多 起来 出来 进行 表示 认为 记者 报道
+"""
+
 
 @lru_cache(maxsize=100_000)
 def _term(word: str) -> str:
@@ -95,6 +110,15 @@ def units(text: str, cuts: Iterable[int] = ()) -> list[tuple[int, int]]:
         edges = [start, *inner, end]
         out += list(itertools.pairwise(edges))
     return out
+
+
+def idle_terms() -> frozenset[str]:
+    """The terms that no interest is about.
+
+    >>> {"hello", "twenti", "大家", "家好"} <= idle_terms(), "rust" in idle_terms()
+    (True, False)
+    """
+    return frozenset(term for word in (*_IDLE_WORDS.split(), *_IDLE_PAIRS.split()) for term in words(word))
 
 
 def term_id(term: str) -> int:

@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
@@ -188,7 +189,7 @@ def stocked(mine):
                 f"{name}-{n}",
                 f"{said.split()[n % 4]} story {n}",
                 f"https://e.example/{name[0]}{n}",
-                text=f"{said} {n}",
+                text=f"{' '.join(list(permutations(said.split()))[n])} {n}",  # alike, and no two the same
                 lang="en",
                 published=NOW - timedelta(hours=n),
             )

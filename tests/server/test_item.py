@@ -7,6 +7,7 @@ import pytest
 
 from attention_filter.server.pages import images
 from attention_filter.server.preferences import Preferences, keep_preferences
+from attention_filter.sources.clean import make_entry
 from attention_filter.types import Entry, Sign
 
 HTMX = {"HX-Request": "true"}
@@ -30,6 +31,28 @@ def with_entry(mine, clock, **parts):
     (id_,) = mine.store.add_entries(source, [Entry("own", "Own title", **parts)], clock()).new
     mine.understand()
     return id_
+
+
+def test_blocks_that_the_source_repeats_are_closed_and_nothing_is_lost(browser, stocked, clock):
+    source = stocked.store.sources()[0].id
+    footer = "<div><p>Our paper is printed in Bergen.</p><p>Support us from five dollars.</p></div>"
+    texts = {
+        "A sloth swims": "It crossed a river in Peru.",
+        "Two violins meet": "They were made of one tree.",
+        "Snow on the pier": "Nobody had brought boots.",
+        "Five lamps went out": "A moth was to blame.",
+    }
+    entries = [
+        make_entry(guid=text, title=f"{text}!", url=None, html=f"<p>{said}</p>{footer}", now=clock())
+        for text, said in texts.items()
+    ]
+    ids = stocked.store.add_entries(source, entries, clock()).new
+    stocked.understand()
+    page = browser.get(f"/item/{ids[0]}").text
+    closed = '<details class="repeated"><summary>Repeated in the items of this source</summary>'
+    assert f"<p>It crossed a river in Peru.</p>{closed}{footer}</details>" in page
+    chinese = browser.get(f"/item/{ids[0]}", headers={"Accept-Language": "zh"}).text
+    assert "<summary>此来源的各条内容中反复出现</summary>" in chinese
 
 
 def test_opening_marks_read_and_never_overwrites_a_like_or_a_save(browser, taught):

@@ -7,6 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from attention_filter.errors import UsageError
+from attention_filter.repeats import Repeats
 from attention_filter.store import schema
 from attention_filter.store.contexts import Kept
 from attention_filter.store.store import Store
@@ -41,6 +42,7 @@ def everything(store: Store) -> dict[str, object]:
         "state": store.get_state("profile"),
         "found": [hit.item for hit in store.search("secret")],
         "missing": store.missing_vectors("other model"),
+        "unread": store.unread(),
         "background": (kept := store.background()) and kept.stamp,
         "no label": store.missing_labels(f"of {store.reader}", "m"),
         "labelled": store.labelled(datetime(1970, 1, 2, tzinfo=UTC)).ids.tolist(),
@@ -59,6 +61,11 @@ REFUSED: dict[str, Callable[[Store, dict[str, int], datetime], object]] = {
     "item": lambda s, ids, now: s.item(ids["item"]),
     "items": lambda s, ids, now: s.items([ids["item"]]),
     "batch_of": lambda s, ids, now: s.batch_of([ids["item"]], "m"),
+    "repeats": lambda s, ids, now: s.repeats(ids["source"]),
+    "newest_texts": lambda s, ids, now: s.newest_texts(ids["source"], 9, 9),
+    "newest_titles": lambda s, ids, now: s.newest_titles(ids["source"], 9),
+    "put_repeats": lambda s, ids, now: s.put_repeats(ids["source"], 9, Repeats(9)),
+    "unread_items": lambda s, ids, now: s.unread_items(ids["source"], 9),
     "batches": lambda s, ids, now: s.batches("m", source=ids["source"]),
     "add_feedback": lambda s, ids, now: s.add_feedback(ids["item"], Sign.LIKE, now),
     "add_acts": lambda s, ids, now: s.add_acts([ids["item"]], Sign.LIKE, now),
@@ -78,6 +85,7 @@ SEES_NOTHING: dict[str, Callable[[Store, datetime], object]] = {
     "forget": lambda s, now: s.forget(1),
     "find_guids": lambda s, now: s.find_guids("https://e.org/me", ["g"]),
     "search": lambda s, now: s.search("secret"),
+    "unread": lambda s, now: s.unread(),
     "missing_vectors": lambda s, now: s.missing_vectors("other model"),
     "feedback": lambda s, now: s.feedback(),
     "undo": lambda s, now: s.undo(now),
@@ -124,6 +132,7 @@ OWN_OR_SHARED = {
     "add_source", "add_interest", "put_interests", "add_rule", "put_state", "put_states", "set_age_limit",  # one's own
     "delete_reader",
     "put_vectors", "text_vectors", "put_text_vectors", "put_contexts",  # keyed by content, which one must have to ask
+    "put_said",
     "keep_background",
     "vectors_of", "put_labels", "use_tellers",  # keyed by content, or one's own
     "readers", "backup", "check", "close", "for_reader",  # the whole database

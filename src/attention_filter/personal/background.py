@@ -14,6 +14,7 @@ from scipy import sparse
 from attention_filter.personal.context import in_context, word_reliability
 from attention_filter.personal.features import SLOTS, Counts, Features, Floats, Ints, take, tfidf, unit
 from attention_filter.personal.prior import Prior
+from attention_filter.words import idle_terms, term_id
 
 BANK = 4_000  # background items that a text is seen among
 SAMPLE = 600  # background items that each term is standardised over
@@ -113,6 +114,7 @@ def make_background(
     centres = _centres(vectors, langs, shares, prior if room else None, PRIOR_ITEMS * room)
     idf = (np.log((items + 1) / (documents + 1)) + 1).astype(np.float32)
     idf[documents > max(TOO_COMMON * items, 1)] = 0
+    idf[[term_id(term) % SLOTS for term in idle_terms()]] = 0
     bank = Features(as_stored(_centred(texts.vectors, texts.langs, centres)), tfidf(texts.counts, idf))
     meaning = in_context(bank, bank).meaning
     ready = Features(as_stored(meaning), bank.words)

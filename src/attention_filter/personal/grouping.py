@@ -13,7 +13,7 @@ from attention_filter.personal.features import SLOTS, Features, similarity
 from attention_filter.words import occurrences, term_id
 from attention_filter.words import words as terms_of
 
-COMMON = 4  # items; of so many, a telling word is in two at least
+COMMON = 2  # items; of so many, a telling word is in two at least
 ALIKE = 0.6  # pairs of characters that make one word are worth about the same
 BELONG = 3.0  # deviations; so much nearer than ordinary pairs are two items that belong together
 

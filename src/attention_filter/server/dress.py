@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from hashlib import sha256
 from html import escape
 from html.parser import HTMLParser
 
 from attention_filter.sources.clean import sanitise
+from attention_filter.types import LeftOut
 from attention_filter.why import Word
 
 CLASSES = 4  # of intensity
 WORTH_MARKING = 0.25  # of the largest share
 _VOID = frozenset({"br", "hr", "img", "wbr", "col"})
+_BLOCK_NAMES = "address blockquote div dl figure h1 h2 h3 h4 h5 h6 ol p pre section table ul"
+_BLOCKS = frozenset(_BLOCK_NAMES.split())
+_FOLD_END = "</details>"
 _RASTER = (
     (b"\x89PNG\r\n\x1a\n", "image/png"),
     (b"\xff\xd8\xff", "image/jpeg"),
@@ -22,19 +27,37 @@ _RASTER = (
 )
 
 
-def dress(html: str, *, marks: Sequence[str] = (), text: str = "", picture: Callable[[str], str] | None = None) -> str:
+@dataclass(frozen=True)
+class Fold:
+    """What a reader sees closed, under a label: blocks that hold nothing but what their source repeats."""
+
+    label: str
+    places: Sequence[LeftOut]
+
+
+def dress(
+    html: str,
+    *,
+    marks: Sequence[str] = (),
+    text: str = "",
+    picture: Callable[[str], str] | None = None,
+    fold: Fold | None = None,
+) -> str:
     """Markup of ours, from markup that a source sent: safe, links in a new tab, pictures through `picture` or left out.
 
     `marks` has the class of each character of `text` ("" for none); the text of the markup is followed along it,
-    white space aside, and marked as long as the two agree.
+    white space aside, and marked as long as the two agree. Blocks that hold only what `fold` names are closed.
 
     >>> dress('<p onclick=x()>a <a href="https://e.org/">b</a><img src="https://e.org/c.png" alt="c">')
     '<p>a <a href="https://e.org/" rel="noopener noreferrer nofollow" target="_blank">b</a></p>'
+    >>> dress("<p>Up</p><p>Buy</p>", text="Up\\nBuy", fold=Fold("Again", [LeftOut(3, 6, True)]))
+    '<p>Up</p><details class="repeated"><summary>Again</summary><p>Buy</p></details>'
     >>> dress("<p>up <i>and</i> down</p>", text="up and down", marks=[""] * 3 + ["for-1"] * 3 + [""] * 5)
     '<p>up <i><mark class="for-1">and</mark></i> down</p>'
     """
-    writer = _Writer(_letters(text, marks), picture)
-    writer.feed(sanitise(html, None))
+    safe = sanitise(html, None)
+    writer = _Writer(_letters(text, marks), picture, fold.label if fold else "", _folded(safe, text, fold))
+    writer.feed(safe)
     writer.close()
     return "".join(writer.out)
 
@@ -123,18 +146,77 @@ def _runs(letters: Sequence[tuple[str, str]]) -> str:
     return "".join(out) + ("</mark>" if now else "")
 
 
+def _folded(html: str, text: str, fold: Fold | None) -> frozenset[int]:
+    """The blocks to be closed, as numbers among all elements; none within another, and none after a point where markup
+    and text part."""
+    repeated = [place for place in fold.places if place.repeated] if fold else []
+    if not repeated:
+        return frozenset()
+    said = [""] * len(text)
+    for place in repeated:
+        said[place.start : place.end] = ["repeated"] * (place.end - place.start)
+    blocks = _Blocks(_letters(text, said))
+    blocks.feed(html)
+    blocks.close()
+    return frozenset(blocks.folded)
+
+
+class _Blocks(HTMLParser):
+    """Finds the outermost blocks of canonical markup all of whose letters are marked."""
+
+    def __init__(self, letters: list[tuple[str, str]]) -> None:
+        super().__init__(convert_charrefs=True)
+        self.folded: set[int] = set()
+        self._letters = letters
+        self._at = self._number = 0
+        self._open: list[tuple[str, int, int]] = []  # tag, number, first letter
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in _VOID:
+            self._open.append((tag, self._number, self._at))
+        self._number += 1
+
+    def handle_endtag(self, tag: str) -> None:
+        if not self._open or self._open[-1][0] != tag:
+            return
+        _, number, first = self._open.pop()
+        held = self._letters[first : self._at]
+        if tag in _BLOCKS and held and all(mark for _, mark in held):
+            self.folded = {one for one in self.folded if one < number} | {number}
+
+    def handle_data(self, data: str) -> None:
+        letters = [letter for letter in data if not letter.isspace()]
+        expected = [letter for letter, _ in self._letters[self._at : self._at + len(letters)]]
+        self._at += len(letters)
+        if letters != expected:
+            self._letters = []  # the two texts part here: what is open or follows stays as it is
+
+
 class _Writer(HTMLParser):
     """Writes canonical, sanitised markup anew; nothing of it is copied, every name is known and every value escaped."""
 
-    def __init__(self, letters: list[tuple[str, str]], picture: Callable[[str], str] | None) -> None:
+    def __init__(
+        self,
+        letters: list[tuple[str, str]],
+        picture: Callable[[str], str] | None,
+        label: str,
+        folded: frozenset[int],
+    ) -> None:
         super().__init__(convert_charrefs=True)
         self.out: list[str] = []
+        self._label, self._folded = label, folded
+        self._number = self._depth = 0
+        self._fold_ends: int | None = None  # the depth at which what is closed ends
         self._letters = letters
         self._at = 0
         self._picture = picture
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}
+        if self._number in self._folded:
+            self._fold()
+        self._number += 1
+        self._depth += tag not in _VOID
         if tag == "img":
             if self._picture is None:
                 return
@@ -151,6 +233,17 @@ class _Writer(HTMLParser):
     def handle_endtag(self, tag: str) -> None:
         if tag not in _VOID:
             self.out.append(f"</{tag}>")
+            self._depth -= 1
+            if self._depth == self._fold_ends:
+                self._fold_ends = None
+                self.out.append(_FOLD_END)
+
+    def _fold(self) -> None:
+        self._fold_ends = self._depth
+        if self.out and self.out[-1] == _FOLD_END:  # go on with the one before
+            self.out.pop()
+        else:
+            self.out.append(f'<details class="repeated"><summary>{escape(self._label)}</summary>')
 
     def handle_data(self, data: str) -> None:
         if self._at >= len(self._letters):  # nothing is marked from here on

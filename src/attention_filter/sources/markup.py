@@ -58,6 +58,7 @@ _BREAK = re.compile(
     r"footer|form|h[1-6]|header|hr|li|main|nav|ol|p|pre|section|summary|table|tr|ul)\b)",
     re.I,
 )
+_ASIDE = re.compile("<(?:pre|table|figcaption)[ >]")
 _CELL = re.compile(r"<(?=t[dh]\b)", re.I)
 # None of these may look for an end that is not there from each of many beginnings: that is quadratic.
 _TAG = re.compile(r"</?[a-z][^<>]*>?", re.I)
@@ -167,6 +168,28 @@ def plain_text(html: str) -> str:
         tree.strip_tags(sorted(_DROPPED_WITH_CONTENT - {"frameset", "head"}), recursive=True)
         html = unspoiled(tree.root.text(deep=True) if tree.root else "")
     return spaced(html)
+
+
+def asides(html: str) -> list[str]:
+    """The plain texts of code blocks, tables and captions in sanitised markup, in order, none within another.
+
+    A table that holds most of the text is how a letter is laid out, not one of its parts.
+
+    >>> asides("<p>So:</p><pre>x = 1</pre><figure><figcaption>A cat</figcaption></figure><p>That is all.</p>")
+    ['x = 1', 'A cat']
+    """
+    if not _ASIDE.search(html) or too_deep(html):
+        return []
+    tree = LexborHTMLParser(html[:MAX_HTML])
+    whole = len(plain_text(html))
+    out, within = [], ""
+    for node in tree.css("pre, table, figcaption"):
+        markup = node.html or ""
+        text = plain_text(markup)
+        if text and markup not in within and not (node.tag == "table" and 2 * len(text) > whole):
+            out.append(text)
+            within = markup
+    return out
 
 
 def spaced(text: str) -> str:

@@ -113,7 +113,7 @@ def choose(connection: sa.Connection, reader: int, wanted: Wanted, now: datetime
         asked = tellers.asked(connection, reader)
         for teller, label in (("topic_teller", wanted.topic), ("sentiment_teller", wanted.sentiment)):
             told = sa.select(labels.c.content_hash).where(labels.c.teller == asked[teller], labels.c.label == label)
-            conditions += [items.c.content_hash.in_(told)] if label is not None else []
+            conditions += [items.c.said_hash.in_(told)] if label is not None else []
     if not wanted.seen:
         conditions.append(~feedback.acted_on(reader))
     days = readers.age_limit(connection, reader)
@@ -139,9 +139,7 @@ _LOAD = (
         items.c.url,
     )
     .outerjoin(contexts, sa.and_(contexts.c.item == items.c.id, contexts.c.background == sa.bindparam("background")))
-    .outerjoin(
-        vectors, sa.and_(vectors.c.content_hash == items.c.content_hash, vectors.c.model == sa.bindparam("model"))
-    )
+    .outerjoin(vectors, sa.and_(vectors.c.content_hash == items.c.said_hash, vectors.c.model == sa.bindparam("model")))
     .where(items.c.id.in_(sa.select(_IDS.c.value)))
 )
 

@@ -79,7 +79,7 @@ def marks(connection: sa.Connection, ids: Sequence[int]) -> np.ndarray:
     """A number for each item with the content that it has now: uint64 (n,), sorted."""
     found: list[bytes] = []
     for part in chunks(ids, AT_ONCE):
-        rows = connection.execute(sa.select(items.c.id, items.c.content_hash).where(items.c.id.in_(part)))
+        rows = connection.execute(sa.select(items.c.id, items.c.said_hash).where(items.c.id.in_(part)))
         found += [blake2b(f"{id_} {content}".encode(), digest_size=8).digest() for id_, content in rows]
     return np.sort(np.frombuffer(b"".join(found), np.uint64))
 
@@ -89,8 +89,8 @@ def missing(connection: sa.Connection, reader: int, stamp: str) -> list[Marked]:
     there = sa.select(contexts.c.item).join(backgrounds).where(backgrounds.c.stamp == stamp)
     model = sa.select(models.c.id).join(backgrounds, backgrounds.c.model == models.c.name)
     chosen = (
-        sa.select(items.c.id, items.c.content_hash)
-        .join(vectors, vectors.c.content_hash == items.c.content_hash)
+        sa.select(items.c.id, items.c.said_hash)
+        .join(vectors, vectors.c.content_hash == items.c.said_hash)
         .where(vectors.c.model == model.where(backgrounds.c.stamp == stamp).scalar_subquery())
         .where(visible(reader), items.c.id.not_in(there))
         .order_by(items.c.id)
@@ -107,7 +107,7 @@ def put(connection: sa.Connection, stamp: str, of: Sequence[Marked], array: np.n
     half = np.ascontiguousarray(array, np.float16)
     there = sa.exists().where(contexts.c.background == id_, contexts.c.item == items.c.id)
     row = sa.select(sa.literal(id_), items.c.id, sa.bindparam("row", type_=sa.LargeBinary)).where(
-        items.c.id == sa.bindparam("id_of"), items.c.content_hash == sa.bindparam("content"), ~there
+        items.c.id == sa.bindparam("id_of"), items.c.said_hash == sa.bindparam("content"), ~there
     )
     statement = sa.insert(contexts).from_select(["background", "item", "context"], row)
     given = [

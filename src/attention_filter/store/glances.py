@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 
+from attention_filter.repeats import said
 from attention_filter.store import feedback
-from attention_filter.store.items import chunks
+from attention_filter.store.items import chunks, places
 from attention_filter.store.schema import (
     contents,
     interests,
     items,
+    left_out,
     moment,
     readers,
     rules,
@@ -35,7 +37,7 @@ SMALL = 65_536  # bytes; of a larger state, its size stands for it
 
 @dataclass(frozen=True, slots=True)
 class Glance:
-    """An item as a line of a list. `lead` is how its text begins, at most LEAD characters."""
+    """An item as a line of a list. `lead` is how it begins with what it says, at most LEAD characters."""
 
     id: int
     title: str
@@ -85,8 +87,9 @@ def glances(connection: sa.Connection, reader: int, ids: Sequence[int]) -> list[
     found: dict[int, Glance] = {}
     for part in chunks(ids, 1000):
         for row in connection.execute(_GLANCES, {"reader": reader, "ids": part}):
-            id_, title, url, source, name, lang, date, authors, image, text = row
-            found[id_] = Glance(id_, title, url, source, name, lang, moment(date), tuple(authors), image, text)
+            id_, title, url, source, name, lang, date, authors, image, text, left = row
+            lead = said(text, places(left))[:LEAD]
+            found[id_] = Glance(id_, title, url, source, name, lang, moment(date), tuple(authors), image, lead)
     return [found[one] for one in ids if one in found]
 
 
@@ -105,10 +108,12 @@ _GLANCES = (
         items.c.authors,
         items.c.image,
         # Of `contents`, only `text` is named: it stands before the markup, which SQLite then does not read.
-        sa.func.substr(contents.c.text, 1, LEAD),
+        sa.func.substr(contents.c.text, 1, LEAD + sa.func.coalesce(left_out.c.chars, 0)),
+        left_out.c.places,
     )
     .join_from(items, contents)
     .join(sources, sources.c.id == items.c.source)
+    .outerjoin(left_out, left_out.c.item == items.c.id)
     .outerjoin(subscriptions, sa.and_(subscriptions.c.source == items.c.source, subscriptions.c.reader == _READER))
     .where(items.c.id.in_(sa.bindparam("ids", expanding=True)), visible(_READER))
 )

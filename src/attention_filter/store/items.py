@@ -18,6 +18,7 @@ from attention_filter.store.schema import (
     contents,
     contexts,
     items,
+    left_out,
     moment,
     moment_or_none,
     seconds,
@@ -27,7 +28,7 @@ from attention_filter.store.schema import (
     subscriptions,
     visible,
 )
-from attention_filter.types import Entry, Item
+from attention_filter.types import Entry, Item, LeftOut
 from attention_filter.words import count_terms
 
 TERM_CHARS = 4000  # of the text are counted for the ranking; search indexes all of it
@@ -161,6 +162,11 @@ def _mended(value: Any) -> Any:
     return tuple(map(_mended, value)) if isinstance(value, tuple) else value
 
 
+def places(stored: list[tuple[int, int, bool]] | None) -> tuple[LeftOut, ...]:
+    """What is kept in `left_out` of an item."""
+    return tuple(LeftOut(*place) for place in stored or ())
+
+
 def fingerprint(entry: Entry) -> bytes:
     """A digest of all that a reader could see change; the guid and the original are not part of it."""
     dates = (seconds_or_none(entry.published), seconds_or_none(entry.updated))
@@ -218,10 +224,16 @@ def _update(connection: sa.Connection, id_: int, entry: Entry) -> None:
     row = {"date": _date(entry, moment(old.fetched)), **_item_row(entry)}
     connection.execute(sa.update(items).where(items.c.id == id_).values(row))
     connection.execute(sa.update(contents).where(contents.c.item == id_).values(_content_row(entry)))
-    every = sa.select(backgrounds.c.id)  # so that the key is used, which begins with the background
-    connection.execute(sa.delete(contexts).where(contexts.c.background.in_(every), contexts.c.item == id_))
+    connection.execute(sa.delete(left_out).where(left_out.c.item == id_))
+    forget_contexts(connection, [id_])
     search.unindex(connection, [(id_, old.title, old.text)])
     search.index(connection, [(id_, entry.title, entry.text)])
+
+
+def forget_contexts(connection: sa.Connection, ids: Sequence[int]) -> None:
+    """These items have other words or vectors now."""
+    every = sa.select(backgrounds.c.id)  # so that the key is used, which begins with the background
+    connection.execute(sa.delete(contexts).where(contexts.c.background.in_(every), contexts.c.item.in_(ids)))
 
 
 def _date(entry: Entry, fetched: datetime) -> float:
@@ -233,6 +245,7 @@ def _item_row(entry: Entry) -> dict[str, Any]:
         "guid": entry.guid,
         "url": entry.url,
         "content_hash": entry.content_hash,
+        "said_hash": entry.content_hash,
         "fingerprint": fingerprint(entry),
         "lang": entry.lang,
         "published": seconds_or_none(entry.published),
@@ -253,6 +266,7 @@ _SELECT_ITEM = tellers.beside(
     sa.select(
         items,
         contents,
+        left_out.c.places,
         tellers.TOPIC.c.label.label("topic"),
         tellers.FEELING.c.label.label("sentiment"),
         tellers.FEELING.c.value.label("polarity"),
@@ -262,6 +276,7 @@ _SELECT_ITEM = tellers.beside(
     )
     .join_from(items, contents)
     .join(sources, sources.c.id == items.c.source)
+    .outerjoin(left_out, left_out.c.item == items.c.id)
     .outerjoin(
         subscriptions,
         sa.and_(subscriptions.c.source == items.c.source, subscriptions.c.reader == sa.bindparam("reader")),
@@ -295,4 +310,5 @@ def _item(row: sa.Row[Any]) -> Item:
         row.topic or "",
         row.sentiment or "",
         row.polarity,
+        places(row.places),
     )

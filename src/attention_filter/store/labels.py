@@ -15,9 +15,21 @@ from datetime import datetime
 import numpy as np
 import sqlalchemy as sa
 
+from attention_filter.repeats import said
 from attention_filter.store import readers
-from attention_filter.store.items import chunks
-from attention_filter.store.schema import contents, items, labels, models, seconds, state, tellers, vectors, visible
+from attention_filter.store.items import chunks, places
+from attention_filter.store.schema import (
+    contents,
+    items,
+    labels,
+    left_out,
+    models,
+    seconds,
+    state,
+    tellers,
+    vectors,
+    visible,
+)
 from attention_filter.store.tellers import FEELING, NAME, NONE, TOPIC, asked, beside, find
 
 
@@ -76,18 +88,19 @@ def missing(connection: sa.Connection, reader: int, teller: str, model: str) -> 
     """Hashes of the contents that have a vector of the model and no label of the teller, the newest item's first."""
     known = sa.select(labels.c.content_hash).where(labels.c.teller == find(connection, teller))
     encoded = sa.select(vectors.c.content_hash).join(models).where(models.c.name == model)
-    wanted = visible(reader), items.c.content_hash.in_(encoded), items.c.content_hash.not_in(known)
-    chosen = sa.select(items.c.content_hash).where(*wanted).group_by(items.c.content_hash)
-    return list(connection.scalars(chosen.order_by(sa.func.max(items.c.date).desc(), items.c.content_hash)))
+    wanted = visible(reader), items.c.said_hash.in_(encoded), items.c.said_hash.not_in(known)
+    chosen = sa.select(items.c.said_hash).where(*wanted).group_by(items.c.said_hash)
+    return list(connection.scalars(chosen.order_by(sa.func.max(items.c.date).desc(), items.c.said_hash)))
 
 
 def texts(connection: sa.Connection, reader: int, hashes: Sequence[str]) -> list[tuple[str, str]]:
-    """Title and text of these contents, as far as the reader may see them; empty where not."""
+    """Title and what the text says of these contents, as far as the reader may see them; empty where not."""
     found: dict[str, tuple[str, str]] = {}
     for part in chunks(hashes, 1000):
-        chosen = sa.select(items.c.content_hash, items.c.title, contents.c.text).join_from(items, contents)
-        rows = connection.execute(chosen.where(items.c.content_hash.in_(part), visible(reader)))
-        found |= {key: (title, text) for key, title, text in rows}
+        chosen = sa.select(items.c.said_hash, items.c.title, contents.c.text, left_out.c.places)
+        chosen = chosen.join_from(items, contents).outerjoin(left_out, left_out.c.item == items.c.id)
+        rows = connection.execute(chosen.where(items.c.said_hash.in_(part), visible(reader)))
+        found |= {key: (title, said(text, places(left))) for key, title, text, left in rows}
     return [found.get(key, ("", "")) for key in hashes]
 
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 
-REVISION = "0004"  # the newest migration; a test holds the two together
+REVISION = "0005"  # the newest migration; a test holds the two together
 
 metadata = sa.MetaData(
     naming_convention={
@@ -68,7 +68,8 @@ items = sa.Table(
     sa.Column("source", sa.ForeignKey("sources.id"), nullable=False),
     sa.Column("guid", sa.Text, nullable=False),
     sa.Column("url", sa.Text),
-    sa.Column("content_hash", sa.Text, nullable=False),
+    sa.Column("content_hash", sa.Text, nullable=False),  # of title and text as they came
+    sa.Column("said_hash", sa.Text, nullable=False),  # of what they say: under it stand its vectors and labels
     sa.Column("fingerprint", sa.LargeBinary, nullable=False),  # of all that a reader could see change
     sa.Column("lang", sa.Text, nullable=False),
     sa.Column("date", sa.Double, nullable=False),  # Item.date
@@ -83,6 +84,7 @@ items = sa.Table(
     sa.UniqueConstraint("source", "guid"),
     sa.Index(None, "source", "url"),
     sa.Index(None, "content_hash", "source"),
+    sa.Index(None, "said_hash"),
 )
 
 contents = sa.Table(
@@ -93,6 +95,24 @@ contents = sa.Table(
     sa.Column("html", sa.Text, nullable=False),
     sa.Column("original", sa.Text, nullable=False),
     sa.Column("links", sa.JSON, nullable=False),
+)
+
+# What each source repeats, as learned from its items (repeats.py).
+repeats = sa.Table(
+    "repeats",
+    metadata,
+    sa.Column("source", sa.ForeignKey("sources.id"), primary_key=True),
+    sa.Column("learned_from", sa.Integer, nullable=False),  # how many items the source had then
+    sa.Column("data", sa.Text, nullable=False),  # repeats.Repeats.to_json
+)
+
+# The places of each item's text that say nothing of it. An item without a row was not looked at yet.
+left_out = sa.Table(
+    "left_out",
+    metadata,
+    sa.Column("item", sa.ForeignKey("items.id"), primary_key=True),
+    sa.Column("places", sa.JSON, nullable=False),  # [[start, end, whether it is repeated], …]
+    sa.Column("chars", sa.Integer, nullable=False),  # that they hold together, at most
 )
 
 models = sa.Table(
@@ -111,7 +131,8 @@ vectors = sa.Table(
     sa.Column("vector", sa.LargeBinary, nullable=False),  # dim × float16
 )
 
-# What contents are about, how they feel: one label each, by whom it was told. An empty label says: not sure.
+# What contents (`items.said_hash`) are about, how they feel: one label each, by whom it was told. An empty label says:
+# not sure.
 tellers = sa.Table(
     "tellers",
     metadata,

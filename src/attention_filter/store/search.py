@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from attention_filter.errors import UsageError
+from attention_filter.repeats import said
 from attention_filter.store.schema import items, visible
 from attention_filter.types import Item
 from attention_filter.words import CJK, words
@@ -144,8 +145,11 @@ def unindex(connection: sa.Connection, rows: Iterable[tuple[int, str, str]]) -> 
 
 def hit(item: Item, query: Query, rank: float) -> Hit:
     """The item with the piece of its text where most of the wanted words stand together."""
-    text = item.entry.text
+    text = said(item.entry.text, item.left_out)
     marks = matches(text, query.wanted)
+    if not marks and item.left_out:  # it may stand in what the source repeats
+        text = item.entry.text
+        marks = matches(text, query.wanted)
     start = max(0, min(_densest(marks), len(text) - SNIPPET_CHARS))
     if start > 0:  # begin at a word, a little before the first match
         start = max(0, start - 40)

@@ -12,6 +12,7 @@ import numpy as np
 import sqlalchemy as sa
 
 from attention_filter.errors import UsageError
+from attention_filter.repeats import Repeats
 from attention_filter.store import (
     backup,
     batches,
@@ -21,6 +22,7 @@ from attention_filter.store import (
     items,
     labels,
     readers,
+    repeats,
     search,
     sources,
     sqlite,
@@ -34,6 +36,7 @@ from attention_filter.store.items import Added
 from attention_filter.store.jobs import Jobs
 from attention_filter.store.labels import Labelled
 from attention_filter.store.migrate import migrate
+from attention_filter.store.repeats import Raw, Said, Waiting
 from attention_filter.store.search import Hit
 from attention_filter.store.sources import Tally
 from attention_filter.types import Entry, Feedback, Interest, Item, Rule, Sign, Source, SourceKind
@@ -352,10 +355,53 @@ class Store:
             found = dict(search.find(connection, reader, parsed, limit))
             return [search.hit(item, parsed, found[item.id]) for item in items.read(connection, reader, list(found))]
 
+    # What sources repeat
+
+    def unread(self) -> list[Waiting]:
+        """The followed sources with items in which nobody looked yet for what their source repeats."""
+        with self._read() as (connection, reader):
+            return repeats.unread(connection, reader)
+
+    def repeats(self, source: int) -> tuple[int, Repeats] | None:
+        """How many items the source had when it was learned what it repeats, and that; None before."""
+        with self._read() as (connection, reader):
+            sources.one(connection, reader, source)
+            return repeats.known(connection, source)
+
+    def newest_texts(self, source: int, limit: int, chars: int) -> list[tuple[str, str]]:
+        """(title, text up to `chars`) of the source's newest items."""
+        with self._read() as (connection, reader):
+            sources.one(connection, reader, source)
+            return repeats.newest(connection, source, limit, chars)
+
+    def newest_titles(self, source: int, limit: int) -> list[str]:
+        """The titles of the source's newest items."""
+        with self._read() as (connection, reader):
+            sources.one(connection, reader, source)
+            return repeats.titles(connection, source, limit)
+
+    def put_repeats(self, source: int, items: int, found: Repeats) -> None:
+        """Keep what the source repeats, learned when it had so many items."""
+        with self._write() as (connection, reader):
+            sources.one(connection, reader, source)
+            repeats.learn(connection, source, items, found)
+
+    def unread_items(self, source: int, limit: int, before: int | None = None) -> list[Raw]:
+        """Items of the source in which nobody looked yet for what it repeats, the last stored first; with `before`,
+        those with a smaller id."""
+        with self._read() as (connection, reader):
+            sources.one(connection, reader, source)
+            return repeats.unread_items(connection, source, limit, before)
+
+    def put_said(self, found: Sequence[Said]) -> None:
+        """Keep what was found in items, unless they have changed meanwhile."""
+        with self._write() as (connection, _):
+            repeats.put(connection, found)
+
     # Vectors
 
     def missing_vectors(self, model: str, limit: int | None = None) -> list[tuple[str, str, str]]:
-        """(content hash, title, text) of what the model has not encoded yet, newest first."""
+        """(content hash, title, what the text says) of what the model has not encoded yet, newest first."""
         with self._read() as (connection, reader):
             return vectors.missing(connection, reader, model, limit)
 
@@ -391,7 +437,7 @@ class Store:
             return labels.missing(connection, reader, teller, model)
 
     def contents_of(self, hashes: Sequence[str]) -> list[tuple[str, str]]:
-        """(title, text) of each content; empty ones where the reader has none such."""
+        """(title, what the text says) of each content; empty ones where the reader has none such."""
         with self._read() as (connection, reader):
             return labels.texts(connection, reader, hashes)
 

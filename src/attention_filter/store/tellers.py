@@ -29,7 +29,7 @@ _TELLERS = sa.select(tellers.c.id, tellers.c.name).where(tellers.c.name.in_(sa.b
 def beside(selected: sa.Select[Any]) -> sa.Select[Any]:
     """A selection of items with the labels beside them, which are columns of TOPIC and FEELING."""
     for table, teller in ((TOPIC, "topic_teller"), (FEELING, "sentiment_teller")):
-        told = sa.and_(table.c.teller == sa.bindparam(teller), table.c.content_hash == items.c.content_hash)
+        told = sa.and_(table.c.teller == sa.bindparam(teller), table.c.content_hash == items.c.said_hash)
         selected = selected.outerjoin(table, told)
     return selected
 

@@ -13,27 +13,29 @@ import numpy as np
 import sqlalchemy as sa
 
 from attention_filter.errors import UsageError
-from attention_filter.store.items import chunks
-from attention_filter.store.schema import contents, items, models, vectors, visible
+from attention_filter.repeats import said
+from attention_filter.store.items import chunks, places
+from attention_filter.store.schema import contents, items, left_out, models, vectors, visible
 
 
 def missing(connection: sa.Connection, reader: int, model: str, limit: int | None = None) -> list[tuple[str, str, str]]:
-    """(content hash, title, text) of what has no vector of the model, newest first, each content once."""
+    """(content hash, title, what its text says) of what has no vector of the model, newest first, each content once."""
     known = sa.select(vectors.c.content_hash).join(models).where(models.c.name == model)
     wanted = (
         sa.select(sa.func.max(items.c.id).label("id"), sa.func.max(items.c.date).label("date"))
-        .where(visible(reader), items.c.content_hash.not_in(known))
-        .group_by(items.c.content_hash)
+        .where(visible(reader), items.c.said_hash.not_in(known))
+        .group_by(items.c.said_hash)
         .subquery()
     )
     chosen = (
-        sa.select(items.c.content_hash, items.c.title, contents.c.text)
+        sa.select(items.c.said_hash, items.c.title, contents.c.text, left_out.c.places)
         .join_from(wanted, items, items.c.id == wanted.c.id)
         .join(contents, contents.c.item == items.c.id)
+        .outerjoin(left_out, left_out.c.item == items.c.id)
         .order_by(wanted.c.date.desc(), items.c.id.desc())
         .limit(limit)
     )
-    return [(content_hash, title, text) for content_hash, title, text in connection.execute(chosen)]
+    return [(key, title, said(text, places(left))) for key, title, text, left in connection.execute(chosen)]
 
 
 def put(connection: sa.Connection, model: str, hashes: Sequence[str], array: np.ndarray) -> None:

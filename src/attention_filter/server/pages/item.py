@@ -13,8 +13,9 @@ from attention_filter.app import Filter
 from attention_filter.errors import UsageError
 from attention_filter.models.passages import sentences
 from attention_filter.personal.rules import applies
+from attention_filter.repeats import said
 from attention_filter.server import lanes, wording
-from attention_filter.server.dress import along, classes, dress, dress_plain, pictures_in
+from attention_filter.server.dress import Fold, along, classes, dress, dress_plain, pictures_in
 from attention_filter.server.language import Language
 from attention_filter.server.pages import images
 from attention_filter.server.site import Mine, back, is_fragment, render, site, spoken
@@ -84,7 +85,8 @@ def _page(
     wanted = wishes.images or request.query_params.get("images") == "1"
     title_marks, marks = _marks(item, explained) if explained else ([], [])
     picture = (lambda url: images.address(mine, url)) if wanted else None
-    body = dress(entry.html, marks=marks, text=entry.text, picture=picture) if entry.html else ""
+    fold = Fold(spoken(request, wishes).say("Repeated in the items of this source"), item.left_out)
+    body = dress(entry.html, marks=marks, text=entry.text, picture=picture, fold=fold) if entry.html else ""
     return {
         "item": item,
         "done": done,
@@ -107,7 +109,7 @@ def _marks(item: Item, explained: Explanation) -> tuple[list[str], list[str]]:
     found = classes(len(passage), explained.words)
     title = " ".join(entry.title.split())
     begins = len(title) if passage.startswith(title) else 0
-    text = along(found[begins:], passage[begins:], sentences(entry.text), entry.text)
+    text = along(found[begins:], passage[begins:], sentences(said(entry.text, item.left_out)), entry.text)
     return (found[:begins] if title == entry.title else []), text
 
 
