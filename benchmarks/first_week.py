@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from messy_feeds import CLUTTER, Clutter, FeedServer, Press, read_clutter, serve
+from messy_feeds import CLUTTER, Clutter, FeedServer, Press, document, read_clutter, serve
 from simulated_week import Moment, Setting, live, marks, places_of, show
 from week_readers import Reader, ReaderSet, find_sets, stratified
 
@@ -38,14 +38,17 @@ from attention_filter.encodings import TextEncoder, encode_cached
 from attention_filter.evaluation import encode_items, encode_statements, history_of, make_ground
 from attention_filter.logs import Situation
 from attention_filter.models.encoder import load_encoder
+from attention_filter.models.passages import passage
 from attention_filter.personal import calibration
 from attention_filter.personal.ranking import make_profile, score
 from attention_filter.settings import Settings, cache_folder
+from attention_filter.sources.feeds import parse_feed
 from attention_filter.store.store import open_store
 
 START = datetime(2026, 3, 2, 7, tzinfo=UTC)
 SIZES = (30, 100, 240, 1_000)
 LARGE = 2_000
+TIMED = 240  # items of the largest first look whose texts are encoded anew
 DAYS = 7
 QUICK_SIZES, QUICK_DAYS, QUICK_READERS, QUICK_ITEMS = (30, 100), 3, 2, 120
 WAYS = {False: "clean", True: "messy"}
@@ -93,12 +96,13 @@ def measure_set(readers: ReaderSet, plan: Plan, encoder: SharedEncoder, server: 
     out: Record = {"lang": readers.lang, "readers": len(readers.readers), "first": [], "week": []}
     for messy in WAYS:
         press = Press(readers.items, readers.lang, plan.clutter, plan.seed, messy)
+        encode_posts(press, readers, encoder)
         setting = Setting(press, server, encoder, START, plan.days, plan.seed)
         for number, reader in enumerate(readers.readers):
             about = {"reader": reader.name, "messy": messy}
             for size in plan.sizes:
                 say(f"{readers.name}, {WAYS[messy]}: first look {number + 1} of {len(readers.readers)}, {size} items")
-                found = first_look(setting, reader, size, mature[reader.name], timed=number == 0)
+                found = first_look(setting, reader, size, mature[reader.name], timed=number == 0 and size <= TIMED)
                 out["first"].append(about | {"size": size} | found)
             say(f"{readers.name}, {WAYS[messy]}: week {number + 1} of {len(readers.readers)}")
             week = live(setting, shortened(reader, plan), lambda clock: new_filter(server, encoder, clock))
@@ -149,6 +153,19 @@ def first_look(setting: Setting, reader: Reader, size: int, mature: Mapping[int,
         "above": len(shown.stream) / (len(shown.stream) + len(shown.tray)),
         "seconds": seconds if timed else None,
     }
+
+
+def encode_posts(press: Press, readers: ReaderSet, encoder: SharedEncoder) -> None:
+    """Encode at once what the filters will ask for one after the other: the texts of all posts, as feeds have them."""
+    used = [rows for one in readers.readers for rows in (one.rows, one.looked_at, one.others[: max(SIZES)])]
+    posts = [post for row in np.unique(np.concatenate(used)).tolist() for post in press.posts(row, START, START)]
+    texts = []
+    for source in press.sources:
+        body = document(source, [post for post in posts if post.source == source.number], "http://feed.invalid/")
+        entries = parse_feed(body, "http://feed.invalid/", None, START, len(posts)).entries
+        texts += [passage(entry.title, entry.text) for entry in entries]
+    say(f"{readers.name}, {WAYS[press.messy]}: encoding what is not yet of {len(texts):,} texts")
+    encoder.encode(texts)
 
 
 def mature_scores(readers: ReaderSet, encoder: SharedEncoder, seed: int) -> dict[str, dict[int, float]]:

@@ -242,7 +242,7 @@ def live(
             shown = show(filter, len(out), len(new))
             world.learn(shown, filter)
             of_the_day = {post.guid for post in new}
-            ids = [id for id, entry in world.entries.items() if entry.guid in of_the_day and id not in world.acted]
+            ids = [id for id in sorted(places_of(shown)) if world.entries[id].guid in of_the_day]
             record, islands = measure(setting, reader, world, filter, shown, ids, len(new), islands, day)
             record["day"] = day + 1
             record |= look(setting.habits, world, filter, shown, day, clock, rng)

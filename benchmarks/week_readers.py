@@ -128,8 +128,9 @@ def profile_readers(folder: Path, count: int, seed: int) -> ReaderSet:
                 richest[one.reader] = one
     order = sorted(rng.permutation(sorted(richest)).tolist(), key=lambda name: len(richest[name].interests) > 3)
     readers = []
+    scrambled = rng.permutation(len(data.items))  # the same for all, so that readers share texts
     for name in order[:count]:
-        one, free = richest[name], rng.permutation(free_of[name])
+        one, free = richest[name], scrambled[np.isin(scrambled, free_of[name])]
         rows = np.concatenate([one.candidates, one.likes, one.dislikes])
         wanted = np.concatenate([one.labels, np.ones(len(one.likes), bool), np.zeros(len(one.dislikes), bool)])
         keep = spare(wanted, MOST_WANTED, fixed=len(one.candidates))
@@ -181,8 +182,8 @@ def title_readers(name: str, titles: Sequence[tuple[str, str, str]], count: int,
     for number in range(count):
         own = rng.permutation(np.array(usable, object))[: min(TOPICS[number % len(TOPICS)], len(usable))].tolist()
         good = rest[np.isin(topics[rest], own)]
-        bad = rng.permutation(rest[~np.isin(topics[rest], own)])
-        by_topic = [rng.permutation(good[topics[good] == topic]).tolist() for topic in own]
+        bad = rest[~np.isin(topics[rest], own)]  # nearly the same for all: readers share texts
+        by_topic = [good[topics[good] == topic].tolist() for topic in own]
         fair = [row for turn in zip(*by_topic, strict=False) for row in turn]  # of each topic equally many
         size = min(WEEK, len(bad))
         share = min(round(WANTED * size), len(fair))
@@ -193,7 +194,7 @@ def title_readers(name: str, titles: Sequence[tuple[str, str, str]], count: int,
         order = rng.permutation(len(rows))
         rows, wanted = rows[order], wanted[order]
         liked = np.isin(topics[free], own)
-        others = np.concatenate([free[~liked], free[liked][: round(WANTED * len(free))]])
+        others = free[~liked | (np.cumsum(liked) <= WANTED * np.arange(1, len(free) + 1))]
         readers.append(
             Reader(
                 f"{name}-{number}",
@@ -204,7 +205,7 @@ def title_readers(name: str, titles: Sequence[tuple[str, str, str]], count: int,
                 wanted,
                 np.array([own.index(topic) if topic in own else -1 for topic in topics[rows]]),
                 free,
-                rng.permutation(others)[:OTHERS],
+                others[:OTHERS],
             )
         )
     return ReaderSet(name, Counter(item.lang for item in items).most_common(1)[0][0], items, tuple(readers))
