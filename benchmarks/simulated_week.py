@@ -295,7 +295,7 @@ def measure(
     unread = [id for id in places if id not in world.acted]
     for method, of in scores.items():
         mine = np.array([of[id] for id in originals.tolist()])
-        best = sorted(unread, key=lambda id: (-of[id], id))
+        best = sorted(unread, key=lambda id: (-of[id], world.item_of[id]))
         record["methods"][method] = marks(labels, mine) | {"p@10": precision(best, world, 10)}
     return record, islands
 

@@ -19,7 +19,7 @@ from attention_filter.types import Entry, Item, Ranked, Sign
 from attention_filter.words import term_id, words
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-PARTS = ("messy_feeds", "peers_islands", "week_readers", "simulated_week", "first_week")
+PARTS = ("messy_feeds", "peers_islands", "week_readers", "simulated_week", "week_tables", "first_week")
 NOW = datetime(2026, 3, 2, 7, tzinfo=UTC)
 TOPICS = ("cats", "stocks", "rain", "chess")
 ITEMS = [LogItem(str(n), f"Story number {n} of the day", f"What happened in town {n}.", "en") for n in range(60)]
@@ -241,6 +241,7 @@ def test_a_run_tells_the_first_look_and_the_week(bench, data, monkeypatch, tmp_p
     module.main()
     text, found = capsys.readouterr().out, json.loads(out.read_text())
     assert "--quick" in text
+    assert "seed 0" in text
     assert "| English, messy |" in text
     (of,) = found["sets"].values()
     assert {(one["size"], one["messy"]) for one in of["first"]} == {(30, False), (30, True)}
