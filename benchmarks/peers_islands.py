@@ -2,9 +2,9 @@
 
 What a reader did with an item adds up to its evidence: a bookmark or like +4, a deep read +3, a click +1.5 (two
 count), a dislike −4, each fading with a half-life of 1,460 days down to a floor of .2. At each calibration the items
-with evidence, the strongest first, join the nearest candidate island at a cosine of .64 or open one, of which there
-are ten; what then fits nowhere is left out. A candidate that is as near as .78 to an island of before becomes that
-island, whose centroid takes .35 of it. An item's score is the best weighted cosine among the islands of what is liked,
+with evidence, the strongest first, join the nearest candidate island at a cosine of .64 or open one. A candidate that
+is as near as .78 to an island of before becomes that island, whose centroid takes .35 of it; the ten islands of the
+largest weights stay. An item's score is the best weighted cosine among the islands of what is liked,
 plus the worst among those of what is disliked.
 """
 
@@ -51,10 +51,8 @@ def calibrate(islands: Sequence[Island], vectors: np.ndarray, evidence: np.ndarr
         near = centres @ vectors[row]
         if len(near) and near.max() >= JOIN:
             candidates[int(near.argmax())].append(row)
-        elif len(candidates) < MOST:
-            candidates.append([row])
         else:
-            continue
+            candidates.append([row])
         centres = np.array([_unit(np.abs(evidence[rows]) @ vectors[rows]) for rows in candidates])
     found = [
         Island(centre, float(np.clip(evidence[rows].mean() / LIKE, -1, 1)))

@@ -5,6 +5,7 @@ import json
 import sys
 from datetime import UTC, datetime
 from enum import Enum
+from html import escape
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -98,7 +99,7 @@ def test_a_source_repeats_itself_and_differs_from_others(bench):
     at, posts = all_posts(bench, True)
     source = next(one for one in at.sources if "paragraph" in one.habits)
     own = [post.html for post in posts if post.source == source.number]
-    said = source.habits["paragraph"][:60].replace("'", "&#x27;")
+    said = escape(source.habits["paragraph"])
     assert len(own) > 1
     assert all(said in html for html in own)
     assert len({tuple(sorted(one.habits.items())) for one in at.sources}) == len(at.sources)
