@@ -29,7 +29,7 @@ from typing import Any
 
 import numpy as np
 from messy_feeds import CLUTTER, Clutter, FeedServer, Press, document, read_clutter, serve
-from simulated_week import Moment, Setting, live, marks, places_of, show
+from simulated_week import Clock, Setting, live, marks, places_of, show
 from week_readers import Reader, ReaderSet, find_sets, stratified
 from week_tables import WAYS, page, plain, summarise
 
@@ -133,14 +133,15 @@ def first_look(
     urls = setting.server.publish(setting.press.sources, posts)
     encoder.anew = timed
     start = time.perf_counter()
-    with new_filter(setting.server, encoder, Moment([setting.start])) as filter:
+    with new_filter(setting.server, encoder, Clock(setting.start)) as filter:
         for url in urls:
             filter.add(url)
         for interest in reader.interests:
             filter.add_interest(interest)
         filter.fetch()
-        shown = show(filter, len(posts), len(posts))
+        filter.stream()
         seconds = time.perf_counter() - start
+        shown = show(filter, len(posts), len(posts))
         places = {filter.item(id).entry.guid: place for id, place in places_of(shown).items()}
     encoder.anew = False
     place_of = {row_of[guid]: place for guid, place in places.items() if guid in row_of}

@@ -9,7 +9,7 @@ the other unread items about the same interest are compared.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -37,7 +37,6 @@ FIRST_BATCH = 1.8  # of a usual day's items, on the first day
 PAGE = 0.25  # of the day's items: the first places of the stream count as today's page where there is no such page
 FALL = 0.005  # of the mean chance of a kind after a like, from which on it counts
 ISLANDS = "Interest Islands"
-Places = Mapping[int, int]  # {item id: place, from 0}
 
 
 @dataclass(frozen=True)
@@ -125,8 +124,8 @@ def show(filter: Filter, most: int, of_the_day: int) -> Shown:
     return Shown(page, rest, filter.tray(limit=most)[0])
 
 
-def places_of(shown: Shown) -> Places:
-    """Where each item stands; a folded one right behind the first of its story."""
+def places_of(shown: Shown) -> dict[int, int]:
+    """{item id: place, from 0}; a folded one right behind the first of its story."""
     order = [id for one in (*shown.stream, *shown.tray) for id in (one.item.id, *one.story)]
     return {id: place for place, id in reversed(list(enumerate(order)))}
 
@@ -184,14 +183,14 @@ def day_of_each(rows: int, days: int) -> np.ndarray:
     return np.concatenate([np.zeros(first, np.int64), np.sort(np.arange(rows - first) % max(days - 1, 1)) + 1])
 
 
-@dataclass(frozen=True)
-class Moment:
+class Clock:
     """A clock that the simulation sets."""
 
-    at: list[datetime]
+    def __init__(self, now: datetime) -> None:
+        self.now = now
 
     def __call__(self) -> datetime:
-        return self.at[0]
+        return self.now
 
 
 @dataclass(frozen=True)
@@ -208,23 +207,17 @@ class Setting:
 
 
 def live(
-    setting: Setting, reader: Reader, make_filter: Callable[[Moment], AbstractContextManager[Filter]]
+    setting: Setting, reader: Reader, make_filter: Callable[[Clock], AbstractContextManager[Filter]]
 ) -> list[dict[str, Any]]:
     """One record of measures a day."""
     rng = np.random.default_rng([setting.seed, len(reader.rows), *reader.rows[:3].tolist()])
-    arrives = day_of_each(len(reader.rows), setting.days)
-    hours = rng.uniform(1, 23, len(reader.rows)) + np.where(arrives == 0, rng.uniform(0, 24, len(arrives)), 0)
-    late = rng.uniform(-1, 36, len(reader.rows))  # hours until another source has its copy
-    posts = []
-    for row, day, before, after in zip(reader.rows.tolist(), arrives.tolist(), hours, late, strict=True):
-        published = setting.start + timedelta(days=day, hours=-before)
-        posts += setting.press.posts(row, published, published + timedelta(hours=max(after, 0.2)))
+    posts = publish_times(setting, reader, rng)
     world = World(
         posts,
         dict(zip(reader.rows.tolist(), reader.wanted.tolist(), strict=True)),
         dict(zip(reader.rows.tolist(), reader.about.tolist(), strict=True)),
     )
-    clock = Moment([setting.start])
+    clock = Clock(setting.start)
     days: list[dict[str, Any]] = []
     islands: list[peers_islands.Island] = []
     with make_filter(clock) as filter:
@@ -234,70 +227,83 @@ def live(
         for interest in reader.interests:
             filter.add_interest(interest)
         for day in range(setting.days):
-            clock.at[0] = now = setting.start + timedelta(days=day)
+            clock.now = now = setting.start + timedelta(days=day)
             out = [post for post in posts if post.published <= now]
             setting.server.publish(setting.press.sources, [p for p in out if p.published > now - timedelta(days=2)])
             filter.fetch(every=True)
             new = [p for p in out if p.published > now - timedelta(days=1) or day == 0]
             shown = show(filter, len(out), len(new))
             world.learn(shown, filter)
-            of_the_day = {post.guid for post in new}
-            ids = [id for id in sorted(places_of(shown)) if world.entries[id].guid in of_the_day]
-            record, islands = measure(setting, reader, world, filter, shown, ids, len(new), islands, day)
-            record["day"] = day + 1
-            record |= look(setting.habits, world, filter, shown, day, clock, rng)
-            days.append(record)
+            scores, islands = rivals(setting, reader, world, islands, day)
+            record = measure(world, filter, shown, {post.guid for post in new}, scores)
+            acts = look(setting.habits, world, filter, shown, day, clock, rng)
+            days.append({"day": day + 1, **record, **acts})
     return days
 
 
+def publish_times(setting: Setting, reader: Reader, rng: np.random.Generator) -> list[Post]:
+    """All posts of the week with the times at which they come out, in the last 23 hours before the reader looks (on
+    the first day, in the last two days)."""
+    arrives = day_of_each(len(reader.rows), setting.days)
+    hours = rng.uniform(1, 23, len(arrives)) + np.where(arrives == 0, rng.uniform(0, 24, len(arrives)), 0)
+    late = rng.uniform(-1, 36, len(arrives))  # hours until another source has its copy
+    posts = []
+    for row, day, before, after in zip(reader.rows.tolist(), arrives.tolist(), hours, late, strict=True):
+        published = setting.start + timedelta(days=day, hours=-before)
+        posts += setting.press.posts(row, published, published + timedelta(hours=max(after, 0.2)))
+    return posts
+
+
 def measure(
-    setting: Setting,
-    reader: Reader,
-    world: World,
-    filter: Filter,
-    shown: Shown,
-    ids: Sequence[int],
-    new: int,
-    islands: Sequence[peers_islands.Island],
-    day: int,
-) -> tuple[dict[str, Any], list[peers_islands.Island]]:
-    """What the morning's list is worth, beside what simpler rankings would have made of it."""
+    world: World, filter: Filter, shown: Shown, new: Set[str], simpler: Mapping[str, Mapping[int, float]]
+) -> dict[str, Any]:
+    """What the morning's list is worth, beside the scores of `simpler` rankings; `new` are the guids of what came
+    since yesterday."""
     places = places_of(shown)
-    originals = np.array([id for id in ids if not world.item_of[id][1]], np.int64)
-    labels = np.array([world.is_new_and_wanted(id) for id in originals.tolist()], bool)
-    order = -np.array([places[id] for id in originals.tolist()], np.float64)
+    ids = [id for id in sorted(places) if world.entries[id].guid in new]
+    wanted = [id for id in ids if not world.item_of[id][1] and world.is_new_and_wanted(id)]
     listed = [one.item.id for one in (*shown.stream, *shown.tray)]
     out_of_order, compared = contradictions(shown.stream)
     on_page = {world.item_of[id][0] for one in shown.page for id in (one.item.id, *one.story)}
     away = {one.item.id for one in shown.tray}
-    wanted = originals[labels].tolist()
-    repeats = [one.item.id for one in shown.page if world.item_of[one.item.id][0] in world.opened]
-    possible = [id for id in places if world.item_of[id][0] in world.opened]
-    chances = filter.rank(list(ids))
-    record: dict[str, Any] = {
-        "items": new,
+    copies = [id for id in places if world.item_of[id][0] in world.opened]
+    return {
+        "items": len(new),
         "wanted": len(wanted),
         "page": len(shown.page),
-        "page share": len(shown.page) / max(new, 1),
-        "on page": float(np.mean([world.item_of[id][0] in on_page for id in wanted])) if wanted else float("nan"),
-        "kept": float(np.mean([id not in away for id in wanted])) if wanted else float("nan"),
+        "page share": len(shown.page) / max(len(new), 1),
+        "on page": share([world.item_of[id][0] in on_page for id in wanted]),
+        "kept": share([id not in away for id in wanted]),
         "above": len(shown.stream) / max(len(listed), 1),
+        "p@20": precision(listed, world, 20),
         "out of order": out_of_order,
         "neighbours": compared,
-        "repeats": len(repeats),
-        "copies of read": len(possible),
-        "first repeat": min((places[id] for id in possible), default=-1),
-        "chances": [(float(one.probability or 0.0), world.is_new_and_wanted(one.item.id)) for one in chances],
-        "methods": {"filter": marks(labels, order) | {"p@10": precision(listed, world, 10)}},
+        "repeats": sum(world.item_of[one.item.id][0] in world.opened for one in shown.page),
+        "copies of read": len(copies),
+        "first repeat": min((places[id] for id in copies), default=None),
+        "chances": [
+            (one.probability or 0.0, world.is_new_and_wanted(one.item.id)) for one in (filter.rank(ids) if ids else [])
+        ],
+        "methods": {
+            "filter": worth(world, ids, {id: -place for id, place in places.items()}, listed),
+            **{
+                name: worth(world, ids, of, sorted(places, key=lambda id: (-of[id], world.item_of[id])))
+                for name, of in simpler.items()
+            },
+        },
     }
-    record["p@20"] = precision(listed, world, 20)
-    scores, islands = rivals(setting, reader, world, islands, day)
-    unread = [id for id in places if id not in world.acted]
-    for method, of in scores.items():
-        mine = np.array([of[id] for id in originals.tolist()])
-        best = sorted(unread, key=lambda id: (-of[id], world.item_of[id]))
-        record["methods"][method] = marks(labels, mine) | {"p@10": precision(best, world, 10)}
-    return record, islands
+
+
+def worth(world: World, ids: Sequence[int], scores: Mapping[int, float], listed: Sequence[int]) -> dict[str, float]:
+    """AUC and nDCG@10 of the originals among the day's items `ids`, and the precision of the first 10 of all unread."""
+    originals = [id for id in ids if not world.item_of[id][1]]
+    labels = np.array([world.is_new_and_wanted(id) for id in originals], bool)
+    found = marks(labels, np.array([scores[id] for id in originals], np.float64))
+    return {**found, "p@10": precision(listed, world, 10)}
+
+
+def share(holds: Sequence[bool]) -> float:
+    return float(np.mean(holds)) if holds else float("nan")
 
 
 def marks(labels: np.ndarray, scores: np.ndarray) -> dict[str, float]:
@@ -351,7 +357,7 @@ def deed(world: World, id: int, sign: Sign) -> float:
 
 
 def look(
-    habits: Habits, world: World, filter: Filter, shown: Shown, day: int, clock: Moment, rng: np.random.Generator
+    habits: Habits, world: World, filter: Filter, shown: Shown, day: int, clock: Clock, rng: np.random.Generator
 ) -> dict[str, Any]:
     """The reader looks through today's page and acts; returns what each like did to its kind."""
     likes, flips, worst, acts = 0, 0, 0.0, 0
@@ -360,7 +366,7 @@ def look(
         id, (row, _) = one.item.id, world.item_of[one.item.id]
         if not habits.looks(place, rng):
             continue
-        clock.at[0] += timedelta(seconds=40)
+        clock.now += timedelta(seconds=40)
         wanted = world.is_new_and_wanted(id)
         for sign in habits.acts(wanted, rng):
             kin = [
