@@ -9,7 +9,7 @@ the other unread items about the same interest are compared.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -36,7 +36,6 @@ from attention_filter.types import Entry, Ranked, Sign
 FIRST_BATCH = 1.8  # of a usual day's items, on the first day
 PAGE = 0.25  # of the day's items: the first places of the stream count as today's page where there is no such page
 FALL = 0.005  # of the mean chance of a kind after a like, from which on it counts
-ISLANDS = "Interest Islands"
 
 
 @dataclass(frozen=True)
@@ -103,6 +102,10 @@ class World:
         of_guid = {post.guid: (post.item, post.copy) for post in self.posts}
         for id, entry in listed.items():
             self.item_of[id], self.entries[id] = of_guid[entry.guid], entry
+
+    def in_order(self, ids: Iterable[int]) -> list[int]:
+        """The ids in an order that does not depend on which feed answered first."""
+        return sorted(ids, key=lambda id: self.item_of[id])
 
     def is_new_and_wanted(self, id: int) -> bool:
         row, _ = self.item_of[id]
@@ -260,7 +263,7 @@ def measure(
     """What the morning's list is worth, beside the scores of `simpler` rankings; `new` are the guids of what came
     since yesterday."""
     places = places_of(shown)
-    ids = [id for id in sorted(places) if world.entries[id].guid in new]
+    ids = [id for id in world.in_order(places) if world.entries[id].guid in new]
     wanted = [id for id in ids if not world.item_of[id][1] and world.is_new_and_wanted(id)]
     listed = [one.item.id for one in (*shown.stream, *shown.tray)]
     out_of_order, compared = contradictions(shown.stream)
@@ -314,7 +317,7 @@ def rivals(
     setting: Setting, reader: Reader, world: World, islands: Sequence[peers_islands.Island], day: int
 ) -> tuple[dict[str, dict[int, float]], list[peers_islands.Island]]:
     """{method: {id: score}} of all items so far, by what was done before today, on the filter's texts and vectors."""
-    ids = sorted(world.entries)
+    ids = world.in_order(world.entries)
     entries = [LogItem(str(id), (one := world.entries[id]).title, one.text, one.lang) for id in ids]
     texts = evaluation.encode_items(entries, setting.encoder, None)
     said = evaluation.encode_statements(reader.interests, texts, setting.encoder)
@@ -340,7 +343,7 @@ def rivals(
         "mean of likes": baselines.mean_of_likes(history, alone),
         "TF-IDF + linear SVM": baselines.linear_svm(history, alone[others], alone),
         "keyword rules": baselines.keyword_rules(said.counts, texts.counts),
-        ISLANDS: peers_islands.score(islands, alone.meaning),
+        "Interest Islands": peers_islands.score(islands, alone.meaning),
     }
     made = {name: dict(zip(ids, of.tolist(), strict=True)) for name, of in given.items() if of is not None}
     return made, islands
@@ -371,7 +374,7 @@ def look(
         for sign in habits.acts(wanted, rng):
             kin = [
                 other
-                for other in sorted(listed)
+                for other in world.in_order(listed)
                 if other != id
                 and other not in world.acted
                 and world.is_new_and_wanted(other)
