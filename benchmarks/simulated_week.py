@@ -266,7 +266,7 @@ def measure(
     ids = [id for id in world.in_order(places) if world.entries[id].guid in new]
     wanted = [id for id in ids if not world.item_of[id][1] and world.is_new_and_wanted(id)]
     listed = [one.item.id for one in (*shown.stream, *shown.tray)]
-    out_of_order, compared = contradictions(shown.stream)
+    out_of_order, compared = np.add(contradictions(shown.page), contradictions(shown.rest)).tolist()
     on_page = {world.item_of[id][0] for one in shown.page for id in (one.item.id, *one.story)}
     away = {one.item.id for one in shown.tray}
     copies = [id for id in places if world.item_of[id][0] in world.opened]
