@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from attention_filter import learned, today
+from attention_filter import learned, reading, today
 from attention_filter.app import Filter
 from attention_filter.personal import budget
 from attention_filter.settings import Settings
@@ -291,6 +291,28 @@ def test_pages_of_sixty_days_are_remembered(world):
 
 def test_the_page_is_kept_as_plain_data(world):
     page = world.filter.today()
-    stored = json.loads(world.store.get_state(today.TODAY))
+    stored = json.loads(world.store.get_state(today.PAGES))
     assert [place["item"] for place in stored["places"]] == ids(page)
     assert set(stored) == {"day", "made", "since", "stories", "minutes", "places", "shown", "sources"}
+
+
+def test_what_was_looked_at_on_an_earlier_page_moves_the_chances_and_today_does_not(world):
+    first = ids(world.filter.today())
+
+    def intercept():
+        return reading.open_reading(world.store, world.filter.settings, world.now).curve.intercept
+
+    at_first = intercept()
+    world.filter.act(first[-3:], Sign.HIDE)
+    slope_only = intercept()
+    world.now += timedelta(days=1)
+    world.comes(*TOPICS, source="B")
+    world.filter.today()
+    assert intercept() < min(at_first, slope_only)  # all above the last one were passed over
+    seen = learned.seen_of(world.store)
+    assert [one.item for one in seen] == first
+    assert {(one.wanted, one.weight) for one in seen} == {(False, learned.PASSED), (False, 1.0)}
+    world.filter.act(first[:-3], Sign.LIKE)
+    assert sum(one.wanted for one in learned.seen_of(world.store)) == len(first) - 3
+    world.store.remove_source(world.sources["A"])
+    assert learned.seen_of(world.store) == learned.seen_of(world.store)

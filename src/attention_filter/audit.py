@@ -16,7 +16,7 @@ from attention_filter.personal import tray
 from attention_filter.personal.feedback import act_weight
 from attention_filter.personal.replay import lines as lines_of
 from attention_filter.personal.tray import Interval
-from attention_filter.reading import Reading, Selection, place, share_read
+from attention_filter.reading import Reading, Selection, place
 from attention_filter.store.store import Store
 from attention_filter.types import Ranked
 
@@ -116,8 +116,7 @@ class Offer:
 def offers(reading: Reading, keeps: Sequence[float]) -> list[Offer]:
     """What each promise would show of the last OFFER_DAYS, also of what the reader acted on meanwhile."""
     since = reading.now - timedelta(days=OFFER_DAYS)
-    share = share_read(reading.store, reading.profile.history)
-    _, lines = lines_of(reading.profile, share, keeps)
+    _, lines = lines_of(reading.profile, keeps, looked=reading.looked)
     counts = np.zeros(len(lines))
     items, oldest = 0, reading.now.timestamp()
     for batch in reading.store.batches(reading.model, since=since, seen=True, now=reading.now):

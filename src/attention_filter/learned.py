@@ -31,6 +31,9 @@ from attention_filter.types import Feedback, Interest, Sign
 from attention_filter.words import count_terms
 
 SCALE, PROMISE, FALLBACK = "scale", "promise", "fallback"  # names of the state we keep per reader
+PAGES = "today"  # the same of the pages of the day (today.py)
+PAGES_COUNTED = 7  # latest pages that tell how much is wanted
+PASSED = 0.5  # how surely an item is unwanted that stood above one that was acted on, and was passed over
 LEARNED_AS = "2"  # begins the stamp of a background; one that was learned otherwise is learned anew
 BACKGROUND_ITEMS = 20_000
 SMALL = 500  # items; a smaller stream's background is learned anew whenever it has changed
@@ -173,6 +176,32 @@ def acted_on(store: Store, background: Background, model: str, stamp: str | None
     acts = store.feedback()
     batch = store.batch_of([act.item for act in acts], model, stamp)
     return Acted(acts, articles_of(batch, features_of(background, batch)))
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A story of an earlier day's page that was looked at: its item, whether it proved `wanted`, and how surely."""
+
+    item: int
+    wanted: bool
+    weight: float
+
+
+def seen_of(store: Store) -> list[Seen]:
+    """What came of the stories on the pages of earlier days: of each page as far down as something was done with one.
+
+    The page of today does not count yet: a like on it would make those above it passed over, and lower their kind.
+    """
+    signs, out = store.acts(), []
+    pages = json.loads(store.get_state(PAGES) or b"{}").get("shown", {})
+    for page in [pages[day] for day in sorted(pages)[-PAGES_COUNTED:]]:
+        acts = [[item for item in story if item in signs] for story in page]
+        last = max((place for place, acted in enumerate(acts) if acted), default=-1)
+        for story, acted in zip(page[: last + 1], acts, strict=False):
+            item = acted[0] if acted else story[0]
+            out.append(Seen(item, bool(acted) and act_weight(signs[item]) > 0, 1.0 if acted else PASSED))
+    visible = {one.id for one in store.glances([one.item for one in out])}
+    return [one for one in out if one.item in visible]
 
 
 def articles_of(batch: Batch, rows: Features) -> Articles:

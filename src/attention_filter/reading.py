@@ -25,7 +25,6 @@ from attention_filter.personal import (
 )
 from attention_filter.personal.background import from_bytes
 from attention_filter.personal.features import Features
-from attention_filter.personal.feedback import History
 from attention_filter.personal.knowledge import Contribution
 from attention_filter.settings import Settings
 from attention_filter.store.batches import Batch
@@ -66,6 +65,7 @@ class Reading:
     exploration: float = 0.0  # the share of a list's places that is given away to learn about the reader
     change: np.ndarray | None = None  # (p,) from the weights of `posterior.rows_of` to the draw of the day
     acted: Acted | None = None  # what was acted on; its copies are not unread any more
+    looked: replay.Looked | None = None  # what came of the stories on earlier pages
     stamp: str | None = None  # of the background, where it is kept
 
     def batches(self, wanted: Selection | None = None, *, seen: bool = False) -> Iterator[Batch]:
@@ -195,7 +195,9 @@ def open_reading(store: Store, settings: Settings, now: datetime, exploration: f
     keep = learned.promised(store)
     usual = ranking.score(profile, background.sample)
     held = ranking.held_out_terms(profile) if len(history) else {}
-    curve, line = replay.judge(profile, share_read(store, history), keep, usual, ranking.weighed(profile, held))
+    own = ranking.weighed(profile, held)
+    looked = _looked_at(store, profile, model, stamp, own)
+    curve, line = replay.judge(profile, keep, usual, own, looked)
     bold = settings.exploration if exploration is None else exploration
     change = None
     if bold:
@@ -217,6 +219,7 @@ def open_reading(store: Store, settings: Settings, now: datetime, exploration: f
         exploration=bold,
         change=change,
         acted=acted,
+        looked=looked,
         stamp=stamp,
     )
 
@@ -224,10 +227,23 @@ def open_reading(store: Store, settings: Settings, now: datetime, exploration: f
 _opened = lru_cache(2)(from_bytes)  # readers of the same sources share one, and unpacking it takes 50 ms
 
 
-def share_read(store: Store, history: History) -> float:
-    """The share of the stream that the reader is thought to read."""
-    acted = history.weight[~history.statement]
-    return calibration.share_read(int((acted > 0).sum()), len(acted), store.count_items())
+def _looked_at(
+    store: Store, profile: ranking.Profile, model: str, stamp: str | None, held: np.ndarray
+) -> replay.Looked | None:
+    """What came of the items that stood on earlier pages, with the scores they would have without their own acts."""
+    seen = learned.seen_of(store)
+    batch = store.batch_of([one.item for one in seen], model, stamp)
+    known = {one.item: one for one in seen}
+    if not len(batch):
+        return None
+    scores = ranking.score(profile, learned.features_of(profile.background, batch)).total
+    alone = dict(zip(profile.history.keys, held.tolist(), strict=True))
+    there = [known[item] for item in batch.ids.tolist()]
+    return replay.Looked(
+        np.array([alone.get(one.item, score) for one, score in zip(there, scores.tolist(), strict=True)]),
+        np.array([one.wanted for one in there]),
+        np.array([one.weight for one in there]),
+    )
 
 
 @dataclass(frozen=True)

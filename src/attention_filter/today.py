@@ -14,6 +14,7 @@ from math import ceil
 
 import numpy as np
 
+from attention_filter.learned import PAGES
 from attention_filter.listing import Hand, Place, best_first, hand_of, is_shown, places_of, rank_items
 from attention_filter.personal import budget, interests
 from attention_filter.personal.levels import HIGH
@@ -23,7 +24,6 @@ from attention_filter.settings import Settings
 from attention_filter.store.store import Store
 from attention_filter.types import Ranked, Sign
 
-TODAY = "today"  # the name of the state that the page is kept in
 DAYS = 60  # whose pages are remembered
 LATELY = timedelta(days=7)  # what the first page is made of, if that is enough
 KEEPS_ITS_PLACE = "keeps its place"
@@ -60,8 +60,8 @@ class Today:
 @dataclass(frozen=True)
 class Page:
     """What is kept: the places of the page of a `day`, `made` then (in seconds) of what came since the page before
-    (None: of all) for a budget of `stories` and `minutes`, the items of the pages of earlier days, and the sources that
-    had a place on these."""
+    (None: of all) for a budget of `stories` and `minutes`, the stories of the pages of earlier days, each as its item
+    and those folded under it, and the sources that had a place on these."""
 
     day: str = ""
     made: float = 0.0
@@ -69,24 +69,29 @@ class Page:
     stories: int = 0
     minutes: float = 0.0
     places: tuple[Place, ...] = ()
-    shown: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    shown: Mapping[str, Sequence[Sequence[int]]] = field(default_factory=dict)
     sources: tuple[int, ...] = ()
+
+    @property
+    def stories_on_it(self) -> list[list[int]]:
+        """Each story as its item and those that are folded under it."""
+        return [[place.item, *place.story] for place in self.places]
 
     @property
     def items(self) -> list[int]:
         """All that is on the page, also what is folded."""
-        return [item for place in self.places for item in (place.item, *place.story)]
+        return [item for story in self.stories_on_it for item in story]
 
 
 def kept(store: Store) -> Page:
     """The page that was made last; an empty one before the first."""
-    stored = json.loads(store.get_state(TODAY) or b"{}")
+    stored = json.loads(store.get_state(PAGES) or b"{}")
     places = tuple(Place(**one | {"story": tuple(one["story"])}) for one in stored.pop("places", ()))
     return Page(**stored | {"places": places, "sources": tuple(stored.get("sources", ()))})
 
 
 def keep(store: Store, page: Page) -> None:
-    store.put_state(TODAY, json.dumps(asdict(page)).encode())
+    store.put_state(PAGES, json.dumps(asdict(page)).encode())
 
 
 def today(reading: Reading, *, more: bool = False, stories: int | None = None, minutes: float | None = None) -> Today:
@@ -119,7 +124,7 @@ def of_the_day(page: Page, now: datetime, settings: Settings) -> Page:
     day = now.astimezone().date().isoformat()
     if page.day == day:
         return page
-    shown = {**page.shown, page.day: page.items} if page.day else {}
+    shown = {**page.shown, page.day: page.stories_on_it} if page.day else {}
     return Page(
         day=day,
         since=page.made if page.day else None,
@@ -142,7 +147,7 @@ def _is_begun(reading: Reading, page: Page) -> bool:
 def _chosen(reading: Reading, placed: Placed, page: Page, everything: bool = False) -> tuple[Place, ...]:
     """The stories that deserve the day of what may be on the page and is not yet: what came since the page before and
     what is HIGH, or `everything` above the line."""
-    earlier = [item for items in page.shown.values() for item in items]
+    earlier = [item for stories in page.shown.values() for story in stories for item in story]
     free = is_shown(reading, placed) & ~np.isin(placed.ids, [*earlier, *page.items])
     came = np.ones(len(placed.ids), bool) if page.since is None else placed.fetched > page.since
     if page.since is None and not everything:

@@ -128,7 +128,7 @@ def trust_profiles(
             situation = data.situations[number]
             asked = np.array([stated[text] for text in situation.interests], np.int64)
             profile = make_profile(ground.background, history_of(situation, ground.features, interests[asked]))
-            curve, line = judge(profile, calibration.USUAL, keep)
+            curve, line = judge(profile, keep)
             scores = score(profile, ground.features[situation.candidates.astype(np.int64)]).total
             chances[number] = curve.probability(scores) if curve else np.full(len(scores), calibration.USUAL)
             above[number] = scores >= line

@@ -5,12 +5,13 @@ from hypothesis import strategies as st
 
 from attention_filter.personal.calibration import (
     Bin,
+    Calibration,
     brier,
     by_promise,
     calibration_error,
     fit,
+    moved,
     reliability,
-    share_read,
 )
 
 SOME = st.lists(st.floats(-4, 8), max_size=12).map(np.array)
@@ -59,11 +60,28 @@ def test_probabilities_come_true_on_readers_who_follow_such_a_curve():
     assert brier(reads[later], curve.probability(scores[later])) < 0.8 * reads.mean() * (1 - reads.mean())
 
 
-def test_the_share_that_is_read_moves_from_the_usual_to_what_was_read():
-    assert share_read(0, 0, 0) == share_read(0, 5, 100) == 0.1
-    shares = [share_read(acts, acts, 50 * acts) for acts in (1, 10, 100, 1_000)]
-    assert shares == sorted(shares, reverse=True)
-    assert shares[-1] == pytest.approx(0.02, rel=0.05)
+def test_what_is_wanted_only_raises_the_curve_and_what_was_passed_over_lowers_it():
+    usual, scores = Calibration(1.0, -2.0), np.linspace(0, 3, 12)
+    seen = [moved(usual, scores, np.arange(12) < liked, np.ones(12)).intercept for liked in range(13)]
+    assert seen == sorted(seen)
+    assert seen[0] < usual.intercept < seen[-1]
+    nobody = np.zeros(0)
+    assert moved(usual, nobody, nobody.astype(bool), nobody) == usual
+
+
+def test_the_curve_comes_to_what_those_who_looked_wanted():
+    rng = np.random.default_rng(2)
+    scores = rng.normal(size=400)
+    wanted = rng.random(400) < 1 / (1 + np.exp(-(scores - 1)))
+    told = moved(Calibration(1.0, -2.0), scores, wanted, np.ones(400))
+    assert told.intercept == pytest.approx(-1.0, abs=0.3)
+
+
+def test_ordinary_items_count_as_much_as_they_are_worth():
+    twice = fit(np.concatenate([ORDINARY, ORDINARY]), np.array([2.0]), np.array([]), 0.1)
+    foreign = np.concatenate([ORDINARY, np.full(50, 9.0)])
+    none = fit(foreign, np.array([2.0]), np.array([]), 0.1, np.repeat([1.0, 0.0], [len(ORDINARY), 50]))
+    assert none.probability(ORDINARY) == pytest.approx(twice.probability(ORDINARY), abs=1e-6)
 
 
 def test_bins_hold_every_item_once_and_the_error_is_their_mean_gap():

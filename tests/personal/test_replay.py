@@ -103,7 +103,7 @@ def test_reading_the_best_of_a_topic_first_does_not_put_the_rest_of_it_away(worl
     topic = np.flatnonzero(world.topic == 0)
     best = topic[np.argsort(-score(asked, world.features[topic]).total)]
     reader = make_profile(world.background, world.history(best[:read], [0.5] * read, statements=[0]))
-    _, line = judge(reader, 0.1, 0.95)
+    _, line = judge(reader, 0.95)
     assert (score(reader, world.features[best[read:]]).total >= line).mean() > 0.8
 
 

@@ -1,11 +1,11 @@
-"""From a score to a probability: "you would read this", 82 %.
+"""From a score to a probability: "you would want this", 82 %.
 
 The likes are known, and what an ordinary item of the stream scores; what else would be read is not. So the curve
 p(s) = 1 / (1 + e^-(slope·s + intercept)) is fitted to presence alone (Ward, Hastie, Barry, Elith & Leathwick 2009,
-"Presence-only data and the EM algorithm"; Lancaster & Imbens 1996): its mean over ordinary items is the share of the
-stream that the reader reads, which fixes the intercept, and the slope makes the likes (and what was turned down)
-most likely, under a weak prior. Any history will do, an empty one too, and a higher score never has a lower
-probability.
+"Presence-only data and the EM algorithm"; Lancaster & Imbens 1996): its mean over ordinary items is the share that
+readers usually want, which fixes the intercept, and the slope makes the likes (and what was turned down) most likely,
+under a weak prior. What came of the items that this reader looked at then moves the intercept (`moved`). Any history
+will do, an empty one too, and a higher score never has a lower probability.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ import numpy as np
 # The prior of log(slope), the slope in deviations of ordinary scores. Chosen on Reuters profiles, 2026-11.
 USUAL_SLOPE, SPREAD = 1.6, 0.5
 STEPS = np.exp(np.linspace(-1.6, 1.6, 33))  # slopes that are tried, as multiples of the usual one
-USUAL, HALF_WAY = 0.1, 20  # share of a stream that is read, before a reader has done anything; acts to trust them
-LEAST, MOST = 0.01, 0.5  # of the share that is read
+USUAL = 0.1  # share of what is usual in a stream that a reader wants, before they have looked at anything
+MOVE = 0.7  # deviation of the intercept, in logits, once they have
 BINS = 10
 
 
@@ -49,11 +49,15 @@ class Bin:
 
 
 def fit(
-    ordinary: np.ndarray, wanted: np.ndarray, unwanted: np.ndarray, share: float, worth: np.ndarray | None = None
+    ordinary: np.ndarray,
+    wanted: np.ndarray,
+    unwanted: np.ndarray,
+    share: float = USUAL,
+    worth: np.ndarray | None = None,
 ) -> Calibration | None:
     """Fit to the scores of what was liked and what was turned down, each held out of its own history.
 
-    `ordinary` (n,) are scores of background items, of which `share` would be read, counted as `worth` (n,). None while
+    `ordinary` (n,) are scores of background items, of which `share` is wanted, counted as `worth` (n,). None while
     all ordinary items score alike, that is, while nothing is known of the reader.
 
     >>> one_like = fit(np.linspace(-1, 1, 100), np.array([0.9]), np.array([]), 0.1)
@@ -79,19 +83,24 @@ def fit(
     return Calibration(slope, float(intercepts[best]) - slope * mean)
 
 
-def share_read(read: int, acts: int, items: int) -> float:
-    """The share of a stream of `items` that a reader would read, who `read` so many of them and did `acts` in all.
+def moved(curve: Calibration, scores: np.ndarray, wanted: np.ndarray, weight: np.ndarray) -> Calibration:
+    """The curve with the intercept that what was looked at speaks for, under a normal prior of MOVE logits.
 
-    What was not touched counts as not wanted, but one who has only begun has not turned down the rest: from USUAL
-    the estimate moves to what was really read (in logarithms), half the way after HALF_WAY acts.
+    `scores` (n,) of items that were looked at, each held out of its own history, `wanted` bool (n,) says which proved
+    wanted, and `weight` (n,) how surely. Only what was looked at counts, and what is wanted only raises the curve:
+    what nobody has seen yet is no evidence.
 
-    >>> share_read(0, 0, 500), round(share_read(10, 20, 1_000), 3), round(share_read(400, 900, 20_000), 3)
-    (0.1, 0.032, 0.021)
+    >>> usual = Calibration(slope=1.0, intercept=-2.0)
+    >>> seen, sure = np.zeros(10), np.ones(10)
+    >>> [round(moved(usual, seen, np.arange(10) < liked, sure).intercept, 2) for liked in (0, 1, 5)]
+    [-2.41, -2.06, -0.93]
     """
-    if not (read and items):
-        return USUAL
-    trust = acts / (acts + HALF_WAY)
-    return float(np.clip(USUAL ** (1 - trust) * (read / items) ** trust, LEAST, MOST))
+    logits, shift = curve.slope * scores + curve.intercept, 0.0
+    for _ in range(20):  # Newton; the posterior is concave in one number
+        chance = _sigmoid(logits + shift)
+        slope = float(weight @ (wanted - chance)) - shift / MOVE**2
+        shift += slope / (float(weight @ (chance * (1 - chance))) + 1 / MOVE**2)
+    return Calibration(curve.slope, curve.intercept + shift)
 
 
 def brier(read: np.ndarray, probability: np.ndarray) -> float:

@@ -178,10 +178,7 @@ def _step(
     given = {FILTER: scores.total[:n], **simple}
     lacking = {term: (scores.total - values)[:n] for term, values in scores.terms.items()}
     interest = scores.total - sum(scores.terms.get(term, 0.0) for term in NOT_THE_INTEREST)
-    seen = int((pool.came <= moment.now).sum())
-    read_so_far = int(((acts.weight > 0) & (acts.at < moment.now)).sum())
-    past = int((acts.at < moment.now).sum())
-    curve, line = judge(profile, calibration.share_read(read_so_far, past, seen), keep)
+    curve, line = judge(profile, keep)
     asked = interest[[0, *range(n, len(rows))]] if curve else np.zeros(0)
     return _Step(
         {method: _marks(values) for method, values in given.items()},
@@ -193,23 +190,37 @@ def _step(
     )
 
 
+@dataclass(frozen=True)
+class Looked:
+    """n items that stood on a page and were looked at: their `scores`, each held out of its own history, whether each
+    proved `wanted`, bool, and how surely, as a `weight`."""
+
+    scores: np.ndarray
+    wanted: np.ndarray
+    weight: np.ndarray
+
+
 def judge(
-    profile: Profile, share: float, keep: float, usual: Scores | None = None, held: np.ndarray | None = None
+    profile: Profile,
+    keep: float,
+    usual: Scores | None = None,
+    held: np.ndarray | None = None,
+    looked: Looked | None = None,
 ) -> tuple[calibration.Calibration | None, float]:
-    """The curve from scores to probabilities, and the line of the tray, when `share` of the stream would be read.
+    """The curve from scores to probabilities, and the line of the tray.
 
     `usual` are the scores of the background's sample and `held` what `held_out` returned, where they are at hand.
     """
-    curve, (line,) = lines(profile, share, [keep], usual, held)
+    curve, (line,) = lines(profile, [keep], usual, held, looked)
     return curve, line
 
 
 def lines(
     profile: Profile,
-    share: float,
     keeps: Sequence[float],
     usual: Scores | None = None,
     held: np.ndarray | None = None,
+    looked: Looked | None = None,
 ) -> tuple[calibration.Calibration | None, list[float]]:
     """The same curve, and the line for each of several promises.
 
@@ -225,9 +236,11 @@ def lines(
     worth = profile.background.worth
     own = held_out(profile) if held is None else held
     liked, turned_down = ((history.weight * sign > 0) & ~history.statement for sign in (1, -1))
-    curve = calibration.fit(ordinary, own[liked], own[turned_down], share, worth)
+    curve = calibration.fit(ordinary, own[liked], own[turned_down], worth=worth)
     if curve is None:
         return None, nowhere
+    if looked is not None:
+        curve = calibration.moved(curve, looked.scores, looked.wanted, looked.weight)
     acted, sampled = _words_of(history.features[~history.statement]), _words_of(profile.background.sample)
     unread = ~np.isin(sampled, acted)
     elsewhere = np.ones(len(history), bool)
