@@ -62,6 +62,12 @@ def test_a_title_or_a_link_tells_a_story_in_another_source_only():
     assert alike(late, late)[0].tolist() == [True, False, True, False]
 
 
+def test_a_word_or_two_that_are_shared_tell_no_story():
+    short = articles(texts(range(2), range(2), range(4), range(4)))
+    assert alike(short, short).tolist() == [[True, False, False, False], [False, True, False, False],
+                                            [False, False, True, True], [False, False, True, True]]  # fmt: skip
+
+
 def test_of_copies_the_one_with_the_highest_priority_speaks(world, monkeypatch):
     rows = [0, 1, 0, 2, 0]
     copies = articles(world.features[rows], dates=np.array([0, 1, 2, 3, 9]) * DAY)
@@ -105,3 +111,11 @@ def test_what_adds_to_one_copy_and_repeats_another_repeats():
     read = articles(Features(same, texts(range(40), range(80)).words))
     new = articles(Features(same[:1], texts(range(80)).words), dates=np.array([2 * HOUR]))
     assert retold(new, np.array([2 * HOUR]), read, np.array([HOUR, HOUR])).repeats.tolist() == [1]
+
+
+def test_what_tells_the_same_in_other_words_is_no_copy():
+    read = articles(texts(range(40)))
+    new = articles(texts(range(16, 56), range(4, 44), first=9))
+    assert alike(new, read).ravel().tolist() == [True, True]  # .6 and .9 of the words: one story in a list
+    assert retold(new, np.zeros(2), read, np.array([HOUR])).repeats.tolist() == [-1, 0]
+    assert one_each(np.array([2, 1]), articles(texts(range(40), range(16, 56)))).all()
