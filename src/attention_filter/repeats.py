@@ -1,8 +1,9 @@
 """What a source repeats in its items, learned from them; and what of a text is left without it.
 
 A text falls into segments: its lines, and within these its sentences. A segment is compared by its *key*: words and
-Han characters in lower case, every number as 0, the item's own title as a slot, {}. So "The post Rust 2 appeared first
-on E" is "the post {} appeared first on e" in every item. A source repeats
+Han characters in lower case, the item's own title as a slot, {}, and where there are many numbers ("GOLD 1910.5 +0.3%")
+each of them as 0. So "The post Rust 2 appeared first on E" is "the post {} appeared first on e" in every item. A source
+repeats
 
 - a segment that stands in SHARE of its items (a short one, such as "In brief", in OFTEN of them),
 - how segments begin or end, when OFTEN of its items have one that does,
@@ -32,6 +33,7 @@ SHARE, OFTEN = 0.1, 0.25
 SHORT = 6  # a Han character weighs 1, any other word 2
 TEMPLATE = 8  # the weight of a beginning or an end
 TITLE, LIST = 4, 8  # the weight of a title for which a slot stands, or that is looked for among the lines of others
+FIGURES = 4  # where one token of so many is a number, the numbers change from item to item and the rest does not
 LINK = 100  # characters of a line in a list of related items
 PROSE = 24  # the weight of what must be left before code, tables and captions are left out
 FEW_ITEMS = 100  # of so few, versions of one story may be a good part
@@ -45,7 +47,6 @@ _END = re.compile(r"(?<=[。！？…])[”’」』）\])]*|(?<=[.!?])[\"'”�
 _WORDS = re.compile(r"[^\W_]")
 _IS_CJK = re.compile(f"[{CJK}]")
 _TOKEN = re.compile(rf"[{CJK}]|[^\W_{CJK}]+(?:['’][^\W_{CJK}]+)?")
-_DIGITS = re.compile(r"\d+")
 
 # What says nothing in any source. Each matches a whole segment; lists of words are kept short and plain on purpose.
 _TEASER = r"""
@@ -170,10 +171,9 @@ def learn(items: Sequence[tuple[str, str]]) -> Repeats:
     ends: defaultdict[str, list[tuple[int, str]]] = defaultdict(list)
     listing = 0
     for number, (title, text) in enumerate(told):
-        own = key_of(title)
         read = text if len(text) <= HEAD + TAIL else f"{text[:HEAD]}\n{text[-TAIL:]}"
         keys = {
-            key_of(read[a:b], own) for start, end in _lines(read) for a, b in _segments(title, read, start, end)
+            key_of(read[a:b], title) for start, end in _lines(read) for a, b in _segments(title, read, start, end)
         } - {"", "{}"}
         segments.update(keys)
         listing += any(_weight(key.split()) >= LIST and key in titles for key in keys)
@@ -205,7 +205,7 @@ def leave_out(
     >>> said(text, leave_out("Zig", text, Repeats()))
     'Zig is out.'
     """
-    out, own, related = [], key_of(title), False
+    out, own, related = [], _tokens(title), False
     for start, end in _lines(text):
         label = _label(text[start:end])
         if label is not None and not label:
@@ -241,12 +241,12 @@ def said(text: str, left: Iterable[LeftOut]) -> str:
 
 
 def key_of(text: str, title: str = "") -> str:
-    """What a text is compared by; `title` is the key for which a slot stands.
+    """What a text is compared by; a slot stands for the `title`.
 
-    >>> key_of("The post “Rust 2” is from 2026.", key_of("Rust 2")), key_of("第3期：人工智能")
-    ('the post {} is from 0', '第 0 期 人 工 智 能')
+    >>> key_of("The post “Rust 2” is from 2026.", "Rust 2"), key_of("金价 1910.5 +0.3%")
+    ('the post {} is from 2026', '金 价 0 0 0 0')
     """
-    return " ".join(token for token, _, _ in _slotted(text, title))
+    return " ".join(token for token, _, _ in _slotted(text, _tokens(title)))
 
 
 Place = tuple[int, int]
@@ -263,7 +263,7 @@ def _told_once(items: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
     kept: list[tuple[str, str]] = []
     seen: list[frozenset[str]] = []
     for title, text in items:
-        told = frozenset(key_of(title).split())
+        told = frozenset(token for token in _tokens(title) if not token.isdigit())
         if not any(told != other and len(told & other) * 3 >= len(told | other) * 2 for other in seen):
             kept.append((title, text))
             seen.append(told)
@@ -297,7 +297,7 @@ def _head(tokens: Sequence[str]) -> str:
     return ""
 
 
-def _repeated(piece: str, own: str, known: Repeats, titles: Collection[str]) -> list[Place]:
+def _repeated(piece: str, own: list[str], known: Repeats, titles: Collection[str]) -> list[Place]:
     """The places of one segment that say nothing."""
     whole = [(0, len(piece))]
     if not _WORDS.search(piece):
@@ -308,7 +308,7 @@ def _repeated(piece: str, own: str, known: Repeats, titles: Collection[str]) -> 
     key = " ".join(token for token, _, _ in tokens)
     if key in known.segments:
         return whole
-    if known.lists_titles and key != own and _weight(key.split()) >= LIST and key in titles:
+    if known.lists_titles and _weight(key.split()) >= LIST and key in titles:
         return whole
     padded = f"{key} "
     first = max((len(begin.split()) for begin in known.begins if padded.startswith(f"{begin} ")), default=0)
@@ -320,7 +320,9 @@ def _repeated(piece: str, own: str, known: Repeats, titles: Collection[str]) -> 
             *(m.span() for m in _AT_THE_END.finditer(piece)),
         ]
     rest = [token for token, _, _ in tokens[first:last]]
-    if _weight(rest) < SHORT or set(rest) <= {*own.split(), SLOT}:
+    if rest and all(map(str.isdigit, rest)):  # "Note 7": another one than "Note 8"
+        return []
+    if _weight(rest) <= SHORT or set(rest) <= {*own, SLOT}:
         return whole
     return [(0, tokens[first][1])] * (first > 0) + [(tokens[last - 1][2], len(piece))] * (last < len(tokens))
 
@@ -340,17 +342,22 @@ def _is_share_line(piece: str) -> bool:
     return english or _SHARE_ZH.fullmatch(piece) is not None
 
 
-def _slotted(text: str, title: str) -> list[tuple[str, int, int]]:
-    """Token, start and end; the title, where it stands, is one token, SLOT."""
+def _slotted(text: str, title: list[str]) -> list[tuple[str, int, int]]:
+    """Token, start and end; the title, where it stands, is one token, SLOT, and where many are numbers, each is 0."""
     found = [(_compared(match.group()), *match.span()) for match in _TOKEN.finditer(text)]
-    own = title.split()
-    if _weight(own) < TITLE or len(own) > len(found):
-        return found
-    out, at = [], 0
+    if _weight(title) >= TITLE:
+        found = _with_slots(found, title)
+    if FIGURES * sum(token.isdigit() for token, _, _ in found) >= len(found):
+        return [("0" if token.isdigit() else token, start, end) for token, start, end in found]
+    return found
+
+
+def _with_slots(found: list[tuple[str, int, int]], title: list[str]) -> list[tuple[str, int, int]]:
+    out, at, length = [], 0, len(title)
     while at < len(found):
-        if found[at][0] == own[0] and [token for token, _, _ in found[at : at + len(own)]] == own:
-            out.append((SLOT, found[at][1], found[at + len(own) - 1][2]))
-            at += len(own)
+        if found[at][0] == title[0] and [token for token, _, _ in found[at : at + length]] == title:
+            out.append((SLOT, found[at][1], found[at + length - 1][2]))
+            at += length
         else:
             out.append(found[at])
             at += 1
@@ -359,11 +366,11 @@ def _slotted(text: str, title: str) -> list[tuple[str, int, int]]:
 
 @lru_cache(maxsize=100_000)
 def _compared(word: str) -> str:
-    return _DIGITS.sub("0", unicodedata.normalize("NFKC", word).casefold())
+    return unicodedata.normalize("NFKC", word).casefold()
 
 
 def _tokens(text: str) -> list[str]:
-    return [match.group().casefold() for match in _TOKEN.finditer(text)]
+    return [_compared(match.group()) for match in _TOKEN.finditer(text)]
 
 
 def _weight(tokens: Iterable[str]) -> int:
