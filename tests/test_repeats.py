@@ -64,6 +64,8 @@ def strip(items: list[tuple[str, str]]) -> list[str]:
         "Filed at {n}:30 by the desk of The Long Column",
         "You may also like\n{other}\n{another}",
         "Related: {other}, {another}",
+        "[…]",
+        "[…] Continue reading {title} at The Long Column.",
         "Read more »\nShare this on Facebook Twitter LinkedIn\n© 202{n} Quill Media. All rights reserved.",
         "{n} min read\nSign up for our weekly newsletter",
     ],

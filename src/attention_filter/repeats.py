@@ -301,7 +301,7 @@ def _repeated(piece: str, own: list[str], known: Repeats, titles: Collection[str
     """The places of one segment that say nothing."""
     whole = [(0, len(piece))]
     if not _WORDS.search(piece):
-        return []
+        return [match.span() for match in _AT_THE_END.finditer(piece)]
     if len(piece) <= _LONGEST and (_ALWAYS.fullmatch(piece) or _is_share_line(piece)):
         return whole
     tokens = _slotted(piece, own)
