@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from attention_filter.repeats import Repeats, key_of, learn, leave_out, said
+from attention_filter.repeats import Repeats, index_titles, learn, leave_out, said
 from attention_filter.types import LeftOut
 
 ENGLISH = (
@@ -51,7 +51,7 @@ CHINESE_TEXTS = (
 
 def strip(items: list[tuple[str, str]]) -> list[str]:
     """What each text says, as learned from all of them."""
-    known, titles = learn(items), {key_of(title) for title, _ in items}
+    known, titles = learn(items), index_titles(title for title, _ in items)
     return [said(text, leave_out(title, text, known, titles)) for title, text in items]
 
 
@@ -64,6 +64,11 @@ def strip(items: list[tuple[str, str]]) -> list[str]:
         "Filed at {n}:30 by the desk of The Long Column",
         "You may also like\n{other}\n{another}",
         "Related: {other}, {another}",
+        "[…]",
+        "Trending now: {other} · {another}",
+        "Keep on reading “{cut}…”",
+        "First seen at blog.example.net on March {n}, 2026.",
+        "[…] Continue reading {title} at The Long Column.",
         "Read more »\nShare this on Facebook Twitter LinkedIn\n© 202{n} Quill Media. All rights reserved.",
         "{n} min read\nSign up for our weekly newsletter",
     ],
@@ -71,7 +76,7 @@ def strip(items: list[tuple[str, str]]) -> list[str]:
 def test_what_english_sources_append_is_left_out(footer):
     items = []
     for n, title in enumerate(ENGLISH):
-        given = {"n": n, "title": title, "other": ENGLISH[n - 1], "another": ENGLISH[n - 2]}
+        given = {"n": n, "title": title, "other": ENGLISH[n - 1], "another": ENGLISH[n - 2], "cut": title[:20]}
         items.append((title, f"{ENGLISH_TEXTS[n]}\n{footer.format(**given)}"))
     assert strip(items) == list(ENGLISH_TEXTS)
 
@@ -150,10 +155,10 @@ def test_titles_with_stops_within_are_still_one_piece():
 def test_code_tables_and_captions_are_left_out_where_there_is_prose():
     prose = "The new parser reads a megabyte in a millisecond, since it looks at sixty-four bytes at once."
     text = f"{prose}\nfor (;;) parse(x);\nA cat"
-    left = leave_out("Parsing", text, Repeats(), (), ["for (;;) parse(x);", "A cat"])
+    left = leave_out("Parsing", text, Repeats(), {}, ["for (;;) parse(x);", "A cat"])
     assert said(text, left) == prose
     assert not any(one.repeated for one in left)
-    assert leave_out("Parsing", "for (;;) parse(x);", Repeats(), (), ["for (;;) parse(x);"]) == ()
+    assert leave_out("Parsing", "for (;;) parse(x);", Repeats(), {}, ["for (;;) parse(x);"]) == ()
 
 
 def test_places_that_overlap_are_cut_once():
@@ -161,9 +166,9 @@ def test_places_that_overlap_are_cut_once():
 
 
 def test_what_is_known_comes_back_from_json_and_adds_up():
-    one, other = Repeats(60, frozenset({"a b c"}), ("x y",), (), True), Repeats(9, frozenset({"d"}), (), ("z",))
+    one, other = Repeats(60, frozenset({"a b c"}), ("x y",), ()), Repeats(9, frozenset({"d"}), (), ("z",))
     assert Repeats.from_json(json.dumps(json.loads(one.to_json()))) == one
-    assert (one | other) == Repeats(60, frozenset({"a b c", "d"}), ("x y",), ("z",), True)
+    assert (one | other) == Repeats(60, frozenset({"a b c", "d"}), ("x y",), ("z",))
 
 
 def test_hostile_texts_take_no_longer_than_others():

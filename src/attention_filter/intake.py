@@ -3,7 +3,7 @@ touched here only."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -155,7 +155,7 @@ def leave_out_repeats(store: Store, progress: Progress) -> None:
     total, done = sum(one.waiting for one in waiting), 0
     for source, _, _ in waiting:
         _, known = store.repeats(source) or (0, repeats.Repeats())
-        titles = frozenset(map(repeats.key_of, store.newest_titles(source, TITLES))) if known.lists_titles else ()
+        titles = repeats.index_titles(store.newest_titles(source, TITLES) if known.lists_titles else ())
         part = store.unread_items(source, LOOK_AT_ONCE)
         while part:
             progress("Leaving out what sources repeat", done, total)
@@ -166,7 +166,7 @@ def leave_out_repeats(store: Store, progress: Progress) -> None:
         progress("Leaving out what sources repeat", total, total)
 
 
-def _said(item: Raw, known: repeats.Repeats, titles: Collection[str]) -> Said:
+def _said(item: Raw, known: repeats.Repeats, titles: repeats.Titles) -> Said:
     left = repeats.leave_out(item.title, item.text, known, titles, asides(item.html))
     text = repeats.said(item.text, left)
     key = content_hash(item.title, text) if left else item.content_hash

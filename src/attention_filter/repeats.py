@@ -1,12 +1,13 @@
 """What a source repeats in its items, learned from them; and what of a text is left without it.
 
 A text falls into segments: its lines, and within these its sentences. A segment is compared by its *key*: words and
-Han characters in lower case, every number as 0, the item's own title as a slot, {}. So "The post Rust 2 appeared first
-on E" is "the post {} appeared first on e" in every item. A source repeats
+Han characters in lower case, the item's own title as a slot, {}, and where there are many numbers ("GOLD 1910.5 +0.3%")
+each of them as 0. So "The post Rust 2 appeared first on E" is "the post {} appeared first on e" in every item. A source
+repeats
 
 - a segment that stands in SHARE of its items (a short one, such as "In brief", in OFTEN of them),
 - how segments begin or end, when OFTEN of its items have one that does,
-- lines that are titles of its other items, when SHARE of its items list some.
+- titles of its other items, slots as well, {+}: "check out {+}", or lines that are nothing else.
 
 Besides, a few patterns say nothing in any source: "Read more", share lines, credits, lists of related items. Titles are
 never touched, and versions of one story count as one item. Pure: texts in, places out.
@@ -19,7 +20,7 @@ import json
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -31,21 +32,22 @@ FEWEST = 3  # items that repeat something; two may well quote the same sentence
 SHARE, OFTEN = 0.1, 0.25
 SHORT = 6  # a Han character weighs 1, any other word 2
 TEMPLATE = 8  # the weight of a beginning or an end
-TITLE, LIST = 4, 8  # the weight of a title for which a slot stands, or that is looked for among the lines of others
+TITLE, LIST = 4, 6  # the weight of a title for which a slot stands; of a cut one, or one that other items list
+FIRST = 3  # words of a title by which it is looked for
+FIGURES = 4  # where one token of so many is a number, the numbers change from item to item and the rest does not
 LINK = 100  # characters of a line in a list of related items
 PROSE = 24  # the weight of what must be left before code, tables and captions are left out
 FEW_ITEMS = 100  # of so few, versions of one story may be a good part
 READ, HEAD, TAIL = 40_000, 8_000, 4_000  # characters of a text; of a longer one both ends are learned from
 AT_MOST = 500  # segments, beginnings or ends that are kept of a source
 
-SLOT = "{}"
+SLOT, OTHERS = "{}", "{+}"
 _COLONS = (":", "：")
 _LINE = re.compile(r"[^\n]+")
 _END = re.compile(r"(?<=[。！？…])[”’」』）\])]*|(?<=[.!?])[\"'”’)\]]*\s+(?![a-z])")
 _WORDS = re.compile(r"[^\W_]")
 _IS_CJK = re.compile(f"[{CJK}]")
 _TOKEN = re.compile(rf"[{CJK}]|[^\W_{CJK}]+(?:['’][^\W_{CJK}]+)?")
-_DIGITS = re.compile(r"\d+")
 
 # What says nothing in any source. Each matches a whole segment; lists of words are kept short and plain on purpose.
 _TEASER = r"""
@@ -121,6 +123,10 @@ _SHARE_ZH = re.compile(
 )
 
 
+Titles = Mapping[tuple[str, ...], Sequence[list[str]]]  # {first words of titles: the titles, in words, longest first}
+NO_TITLES: Titles = {}
+
+
 @dataclass(frozen=True)
 class Repeats:
     """What one source repeats, as keys. `items` is how many it was learned from."""
@@ -129,7 +135,6 @@ class Repeats:
     segments: frozenset[str] = frozenset()
     begins: tuple[str, ...] = ()
     ends: tuple[str, ...] = ()
-    lists_titles: bool = False
 
     def __or__(self, other: Repeats) -> Repeats:
         """What either knows; of too much, what this one does."""
@@ -138,18 +143,20 @@ class Repeats:
             frozenset([*sorted(self.segments), *sorted(other.segments - self.segments)][:AT_MOST]),
             tuple(dict.fromkeys([*self.begins, *other.begins]))[:AT_MOST],
             tuple(dict.fromkeys([*self.ends, *other.ends]))[:AT_MOST],
-            self.lists_titles or other.lists_titles,
         )
 
+    @property
+    def lists_titles(self) -> bool:
+        """Whether its items name one another."""
+        return any(OTHERS in key.split() for key in (*self.segments, *self.begins, *self.ends))
+
     def to_json(self) -> str:
-        return json.dumps(
-            [self.items, sorted(self.segments), self.begins, self.ends, self.lists_titles], ensure_ascii=False
-        )
+        return json.dumps([self.items, sorted(self.segments), self.begins, self.ends], ensure_ascii=False)
 
     @staticmethod
     def from_json(text: str) -> Repeats:
-        items, segments, begins, ends, lists_titles = json.loads(text)
-        return Repeats(items, frozenset(segments), tuple(begins), tuple(ends), lists_titles)
+        items, segments, begins, ends = json.loads(text)
+        return Repeats(items, frozenset(segments), tuple(begins), tuple(ends))
 
 
 def learn(items: Sequence[tuple[str, str]]) -> Repeats:
@@ -164,19 +171,18 @@ def learn(items: Sequence[tuple[str, str]]) -> Repeats:
     if len(told) < FEWEST:
         return Repeats(len(items))
     enough, often = (max(FEWEST, share * len(told)) for share in (SHARE, OFTEN))
-    titles = {key_of(title) for title, _ in told}
+    titles = index_titles(title for title, _ in told)
     segments: Counter[str] = Counter()
     begins: defaultdict[str, list[tuple[int, str]]] = defaultdict(list)
     ends: defaultdict[str, list[tuple[int, str]]] = defaultdict(list)
-    listing = 0
     for number, (title, text) in enumerate(told):
-        own = key_of(title)
         read = text if len(text) <= HEAD + TAIL else f"{text[:HEAD]}\n{text[-TAIL:]}"
         keys = {
-            key_of(read[a:b], own) for start, end in _lines(read) for a, b in _segments(title, read, start, end)
-        } - {"", "{}"}
+            key_of(read[a:b], title, titles)
+            for start, end in _lines(read)
+            for a, b in {(start, end), *_segments(title, read, start, end)}
+        } - {"", SLOT}
         segments.update(keys)
-        listing += any(_weight(key.split()) >= LIST and key in titles for key in keys)
         for key in keys:
             tokens = key.split()
             if head := _head(tokens):
@@ -189,29 +195,30 @@ def learn(items: Sequence[tuple[str, str]]) -> Repeats:
         frozenset(sorted(known, key=lambda key: (-segments[key], key))[:AT_MOST]),
         tuple(_templates(begins, often)[:AT_MOST]),
         tuple(" ".join(reversed(end.split())) for end in _templates(ends, often)[:AT_MOST]),
-        listing >= enough,
     )
 
 
 def leave_out(
-    title: str, text: str, known: Repeats, titles: Collection[str] = (), asides: Sequence[str] = ()
+    title: str, text: str, known: Repeats, titles: Titles = NO_TITLES, asides: Sequence[str] = ()
 ) -> tuple[LeftOut, ...]:
     """The places of a text that say nothing of the item, in order.
 
-    `titles` are keys of the source's titles. `asides` are pieces of the text in their order (code, tables, captions)
-    that are left out while there is other text.
+    `titles` are those of the source (`index_titles`). `asides` are pieces of the text in their order (code, tables,
+    captions) that are left out while there is other text.
 
     >>> text = "Zig is out. Read more\\nShare this on Facebook"
     >>> said(text, leave_out("Zig", text, Repeats()))
     'Zig is out.'
     """
-    out, own, related = [], key_of(title), False
+    out, own, related = [], _tokens(title), False
     for start, end in _lines(text):
         label = _label(text[start:end])
         if label is not None and not label:
             related = True
             out.append((start, end))
-        elif related and end - start <= LINK and text[end - 1] not in ".。":
+        elif (related and end - start <= LINK and text[end - 1] not in ".。") or (
+            key_of(text[start:end], title, titles) in known.segments
+        ):
             out.append((start, end))
         else:
             related = False
@@ -240,16 +247,25 @@ def said(text: str, left: Iterable[LeftOut]) -> str:
     return "\n".join(spaced for line in kept.split("\n") if (spaced := " ".join(line.split())))
 
 
-def key_of(text: str, title: str = "") -> str:
-    """What a text is compared by; `title` is the key for which a slot stands.
+def key_of(text: str, title: str = "", titles: Titles = NO_TITLES) -> str:
+    """What a text is compared by; slots stand for the `title` and for the `titles` of other items.
 
-    >>> key_of("The post “Rust 2” is from 2026.", key_of("Rust 2")), key_of("第3期：人工智能")
-    ('the post {} is from 0', '第 0 期 人 工 智 能')
+    >>> key_of("The post “Rust 2” is from 2026.", "Rust 2"), key_of("金价 1910.5 +0.3%")
+    ('the post {} is from 2026', '金 价 0 0 0 0')
     """
-    return " ".join(token for token, _, _ in _slotted(text, title))
+    return " ".join(token for token, _, _ in _slotted(text, _tokens(title), titles))
 
 
 Place = tuple[int, int]
+
+
+def index_titles(titles: Iterable[str]) -> Titles:
+    """The titles of a source, so that they are found in texts; those that are too short to tell are left out."""
+    index: defaultdict[tuple[str, ...], list[list[str]]] = defaultdict(list)
+    for words in sorted({tuple(_tokens(title)) for title in titles}, key=lambda words: (-len(words), words)):
+        if len(words) >= FIRST and _weight(words) >= LIST:
+            index[words[:FIRST]].append(list(words))
+    return dict(index)
 
 
 def _told_once(items: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -263,7 +279,7 @@ def _told_once(items: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
     kept: list[tuple[str, str]] = []
     seen: list[frozenset[str]] = []
     for title, text in items:
-        told = frozenset(key_of(title).split())
+        told = frozenset(token for token in _tokens(title) if not token.isdigit())
         if not any(told != other and len(told & other) * 3 >= len(told | other) * 2 for other in seen):
             kept.append((title, text))
             seen.append(told)
@@ -297,18 +313,16 @@ def _head(tokens: Sequence[str]) -> str:
     return ""
 
 
-def _repeated(piece: str, own: str, known: Repeats, titles: Collection[str]) -> list[Place]:
+def _repeated(piece: str, own: list[str], known: Repeats, titles: Titles) -> list[Place]:
     """The places of one segment that say nothing."""
     whole = [(0, len(piece))]
     if not _WORDS.search(piece):
-        return []
+        return [match.span() for match in _AT_THE_END.finditer(piece)]
     if len(piece) <= _LONGEST and (_ALWAYS.fullmatch(piece) or _is_share_line(piece)):
         return whole
-    tokens = _slotted(piece, own)
+    tokens = _slotted(piece, own, titles)
     key = " ".join(token for token, _, _ in tokens)
     if key in known.segments:
-        return whole
-    if known.lists_titles and key != own and _weight(key.split()) >= LIST and key in titles:
         return whole
     padded = f"{key} "
     first = max((len(begin.split()) for begin in known.begins if padded.startswith(f"{begin} ")), default=0)
@@ -320,7 +334,9 @@ def _repeated(piece: str, own: str, known: Repeats, titles: Collection[str]) -> 
             *(m.span() for m in _AT_THE_END.finditer(piece)),
         ]
     rest = [token for token, _, _ in tokens[first:last]]
-    if _weight(rest) < SHORT or set(rest) <= {*own.split(), SLOT}:
+    if len(rest) == 1 and rest[0].isdigit():  # "Note 7": another one than "Note 8"
+        return []
+    if _weight(rest) <= SHORT or set(rest) <= {*own, SLOT, OTHERS}:
         return whole
     return [(0, tokens[first][1])] * (first > 0) + [(tokens[last - 1][2], len(piece))] * (last < len(tokens))
 
@@ -340,34 +356,56 @@ def _is_share_line(piece: str) -> bool:
     return english or _SHARE_ZH.fullmatch(piece) is not None
 
 
-def _slotted(text: str, title: str) -> list[tuple[str, int, int]]:
-    """Token, start and end; the title, where it stands, is one token, SLOT."""
+def _slotted(text: str, title: list[str], titles: Titles) -> list[tuple[str, int, int]]:
+    """Token, start and end. One token, SLOT, is where the title stands, or its beginning; one, OTHERS, where titles of
+    other items do; and 0 is each number where there are many."""
     found = [(_compared(match.group()), *match.span()) for match in _TOKEN.finditer(text)]
-    own = title.split()
-    if _weight(own) < TITLE or len(own) > len(found):
-        return found
-    out, at = [], 0
+    words = [word for word, _, _ in found]
+    out: list[tuple[str, int, int]] = []
+    at = 0
     while at < len(found):
-        if found[at][0] == own[0] and [token for token, _, _ in found[at : at + len(own)]] == own:
-            out.append((SLOT, found[at][1], found[at + len(own) - 1][2]))
-            at += len(own)
+        start = found[at][1]
+        if length := _own(words, at, title):
+            out.append((SLOT, start, found[at + length - 1][2]))
+        elif length := _other(words, at, titles):
+            if out and out[-1][0] == OTHERS:
+                start = out.pop()[1]
+            out.append((OTHERS, start, found[at + length - 1][2]))
         else:
             out.append(found[at])
-            at += 1
+        at += length or 1
+    if FIGURES * sum(token.isdigit() for token, _, _ in out) >= len(out):
+        return [("0" if token.isdigit() else token, start, end) for token, start, end in out]
     return out
+
+
+def _own(words: list[str], at: int, title: list[str]) -> int:
+    """How many words from there on are the title's, or its beginning."""
+    length = 0
+    while length < len(title) and words[at + length : at + length + 1] == title[length : length + 1]:
+        length += 1
+    is_cut = at + length == len(words) - 1 and length < len(title) and title[length].startswith(words[-1])
+    enough = TITLE if length == len(title) or is_cut else LIST
+    return length + is_cut if length and _weight(title[:length]) >= enough else 0
+
+
+def _other(words: list[str], at: int, titles: Titles) -> int:
+    """How many words from there on are a title of another item."""
+    known = titles.get(tuple(words[at : at + FIRST]), ()) if titles else ()
+    return next((len(title) for title in known if words[at : at + len(title)] == title), 0)
 
 
 @lru_cache(maxsize=100_000)
 def _compared(word: str) -> str:
-    return _DIGITS.sub("0", unicodedata.normalize("NFKC", word).casefold())
+    return unicodedata.normalize("NFKC", word).casefold()
 
 
 def _tokens(text: str) -> list[str]:
-    return [match.group().casefold() for match in _TOKEN.finditer(text)]
+    return [_compared(match.group()) for match in _TOKEN.finditer(text)]
 
 
 def _weight(tokens: Iterable[str]) -> int:
-    return sum(0 if token == SLOT else 1 if _IS_CJK.match(token) else 2 for token in tokens)
+    return sum(0 if token in (SLOT, OTHERS) else 1 if _IS_CJK.match(token) else 2 for token in tokens)
 
 
 def _lines(text: str) -> list[Place]:
