@@ -55,7 +55,7 @@ def finance(folder):
 ROWS = {"banking_intents": banking, "chinese_topics": topics, "chinese_reviews": reviews, "finance_sentiment": finance}
 
 
-@pytest.fixture(params=sorted(path.stem for path in RECIPES.glob("*.py") if path.stem != "recipe"))
+@pytest.fixture(params=sorted(path.stem for path in RECIPES.glob("*.py") if path.stem not in ("recipe", "prior")))
 def recipe(request, monkeypatch):
     monkeypatch.syspath_prepend(str(RECIPES))
     yield request.param
