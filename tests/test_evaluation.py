@@ -242,6 +242,16 @@ def test_the_order_of_candidates_changes_no_score_of_an_impression(mind, encoder
     assert_same([{m: v[::-1] for m, v in one.items()} for one in after], click_scores(log, encoder))
 
 
+def test_what_each_left_out_term_takes_adds_up_to_the_content(mind, encoder):
+    log = read_mind(*mind)
+    encoded = evaluation.encode_items(log.items, encoder, None)
+    for one in rank_clicks(log, encoded, encoder.id, leave_out=True):
+        lacking = [scores for method, scores in one.items() if method.startswith(evaluation.WITHOUT)]
+        content = one["filter, content only"]
+        taken = sum((content - scores for scores in lacking), np.zeros(len(content)))
+        np.testing.assert_allclose(np.ptp(content - taken), 0, atol=1e-9)  # the one source is the same for all
+
+
 def test_a_reader_without_history_is_ranked_by_popularity(mind, encoder):
     log = read_mind(*mind)
     for impression, scores in zip(log.test, click_scores(log, encoder), strict=True):

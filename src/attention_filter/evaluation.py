@@ -32,7 +32,7 @@ from attention_filter.personal.background import Background, make_background
 from attention_filter.personal.evaluate import CONTENT, FILTER, READERS, Result, Section, measure
 from attention_filter.personal.features import Counts, Features, Floats, Ints, stack, take
 from attention_filter.personal.feedback import STATEMENT, History, act_weight
-from attention_filter.personal.ranking import make_profile, score
+from attention_filter.personal.ranking import WEIGHTS, make_profile, score
 from attention_filter.personal.threads import one_thread_each
 from attention_filter.settings import cache_folder
 from attention_filter.sources.clean import detect_language
@@ -42,6 +42,9 @@ from attention_filter.words import count_terms
 
 Progress = Callable[[str, int, int], None]  # what is being done, how much of it is done, of how much
 Scores = dict[str, np.ndarray]  # {method: (n candidates,)}
+
+MEAN = "mean of liked embeddings"
+WITHOUT = f"{FILTER} without "  # and a term's name: the score's content when that term is left out of the sum
 
 CLICK_MEASURES = ("auc", "mrr", "ndcg@5", "ndcg@10")
 PROFILE_MEASURES = ("auc", "ndcg@10")
@@ -171,9 +174,9 @@ class Task:
 
 @one_thread_each()
 def rank_clicks(
-    log: ClickLog, texts: Texts, model: str, *, progress: Progress | None = None, seed: int = 0
+    log: ClickLog, texts: Texts, model: str, *, progress: Progress | None = None, seed: int = 0, leave_out: bool = False
 ) -> list[Scores]:
-    """Every method's scores for the news of each test impression."""
+    """Every method's scores for the news of each test impression; with `leave_out`, each term left out, too."""
     read = [rows for impression in log.train for rows in (impression.history, impression.candidates)]
     free = np.unique(np.concatenate(read)).astype(np.int64)  # the background: what the training log knows of
     ground = make_ground(model, texts, free, seed)
@@ -201,7 +204,7 @@ def rank_clicks(
             popularity=clicks.popularity(free)[rows],
             factors=factors,
         )
-        out.append(_rank(ground, task))
+        out.append(_rank(ground, task, leave_out))
         if progress:
             progress("ranking", number + 1, len(log.test))
     return out
@@ -233,9 +236,18 @@ def rank_by_readers(log: ClickLog, vectors: Floats, encoder: str, folder: Path) 
 
 @one_thread_each()
 def rank_profiles(
-    data: ProfileSet, texts: Texts, said: Texts, model: str, *, progress: Progress | None = None, seed: int = 0
+    data: ProfileSet,
+    texts: Texts,
+    said: Texts,
+    model: str,
+    *,
+    progress: Progress | None = None,
+    seed: int = 0,
+    leave_out: bool = False,
 ) -> list[Scores]:
-    """Every method's scores for the candidates of each situation. `said` are the `statements_of(data)`."""
+    """Every method's scores for the candidates of each situation. `said` are the `statements_of(data)`; with
+    `leave_out`, each term left out, too.
+    """
     stated = {text: row for row, text in enumerate(statements_of(data))}
     dates = np.array([item.published.timestamp() if item.published else np.nan for item in data.items])
     out: dict[int, Scores] = {}
@@ -256,7 +268,7 @@ def rank_profiles(
                 dates=dates[rows],
                 chance=(seed, number),
             )
-            out[number] = _rank(ground, task)
+            out[number] = _rank(ground, task, leave_out)
             if progress:
                 progress("ranking", len(out), len(data.situations))
     return [out[number] for number in range(len(data.situations))]
@@ -267,17 +279,18 @@ def statements_of(data: ProfileSet) -> list[str]:
     return list(dict.fromkeys(text for situation in data.situations for text in situation.interests))
 
 
-def _rank(ground: Ground, task: Task) -> Scores:
-    """Every method that has something to go by."""
+def _rank(ground: Ground, task: Task, leave_out: bool) -> Scores:
+    """Every method that has something to go by; with `leave_out`, the filter without each of its terms, too."""
     profile = make_profile(ground.background, task.history)
     history, candidates = task.history_alone, ground.alone[task.rows]
     # The logs do not say where an item came from: all share one source.
     source = np.zeros(len(candidates), np.int64)
     own = score(profile, ground.features[task.rows], sources=source, popularity=task.popularity)
     clicked = np.array(task.history.keys, np.int64)
+    content = own.total - own.terms["popular"] if task.popularity is not None else own.total
     given = {
         FILTER: own.total,
-        CONTENT: own.total - own.terms["popular"] if task.popularity is not None else None,
+        CONTENT: content if task.popularity is not None else None,
         "random": baselines.at_random(task.rows, task.chance),
         "newest first": baselines.newest(task.dates),
         "popularity": task.popularity,
@@ -285,11 +298,13 @@ def _rank(ground: Ground, task: Task) -> Scores:
         "keyword rules": baselines.keyword_rules(task.statements, task.words),
         "BM25 of the statements": baselines.bm25(ground.bm25, task.statements, task.words),
         "TF-IDF + linear SVM per reader": baselines.linear_svm(history, ground.others, candidates),
-        "mean of liked embeddings": baselines.mean_of_likes(history, candidates),
+        MEAN: baselines.mean_of_likes(history, candidates),
         "similarity-weighted library": baselines.weighted_library(history, candidates),
         "logistic regression on embeddings": baselines.logistic_regression(history, ground.others, candidates),
         "RBF-SVM on embeddings": baselines.rbf_svm(history, ground.others, candidates),
     }
+    if leave_out:
+        given |= {WITHOUT + term: content - own.terms[term] for term in WEIGHTS if term in own.terms}
     return {method: scores for method, scores in given.items() if scores is not None}
 
 

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from attention_filter import evaluation
+from attention_filter.logs import read_mind
 from attention_filter.tasks import heads
 from attention_filter.words import term_id, words
 
@@ -216,13 +217,31 @@ def test_ranking_prints_a_table_of_all_methods(load, run, data):
     text, found = run(load("ranking"), "--data", data)
     assert "| random |" in text
     assert "| mean of liked embeddings |" in text
+    assert "filter without" not in text
     assert set(found) == {"profiles-reuters"}
+    terms = {section: [one["name"] for one in of if one["among"] == "all"]
+             for section, of in found["profiles-reuters"]["worth"].items()}  # fmt: skip
+    assert terms == {
+        "with_statements": ["interests", "themes", "topics", "near", "said", "taste"],
+        "without_statements": ["interests", "themes", "topics", "near", "taste"],
+    }
 
 
 def test_ranking_trains_on_a_log_and_compares_what_it_learned(load, run, clicks):
-    text, _ = run(load("ranking"), "--data", clicks, "--train")
+    text, found = run(load("ranking"), "--data", clicks, "--train")
     for method in ("trained readers", "NRMS over the same vectors", "NRMS over words"):
         assert f"| {method} |" in text
+    days = {one["name"]: one for one in found["mind_small_train_5k"]["days"]}
+    assert list(days) == ["2019-11-10", "2019-11-11", "together", "1 to 4 clicks", "5 to 9 clicks"]
+    assert days["together"]["situations"] == days["2019-11-10"]["situations"] + days["2019-11-11"]["situations"]
+
+
+def test_ranking_tests_each_day_with_what_came_before_it(load, clicks):
+    folder = clicks / "mind_small_train_5k"
+    whole = read_mind(folder / "news.tsv", folder / "train.behaviors.tsv", None)
+    logs = list(load("ranking").day_by_day(whole))
+    assert [(len(log.train), len(log.test)) for log in logs] == [(40, 40), (80, 40)]
+    assert all(max(one.time for one in log.train) < min(one.time for one in log.test) for log in logs)
 
 
 def test_read_times_the_command(load, tmp_path):

@@ -65,7 +65,7 @@ def cut(section: Section, facets: Sequence[Facets], *, seed: int = 0) -> list[Sl
         groups, clusters = section.groups[rows], section.clusters[rows]
         rival = {m: best for m, one in marks.items() if (best := best_rival(one, groups)) is not None}
         better = {m: paired_bootstrap(marks[m][FILTER], marks[m][rival[m]], clusters, groups, seed=seed) for m in rival}
-        means = {m: _mean(one[FILTER], groups) for m, one in marks.items()}
+        means = {m: mean_of_groups(one[FILTER], groups) for m, one in marks.items()}
         out.append(Slice(section.name, likes, interests, lang, int(rows.sum()), readers, means, rival, better))
     return out
 
@@ -81,7 +81,7 @@ def best_rival(marks: Mapping[str, np.ndarray], groups: np.ndarray) -> str | Non
         if not method.startswith(FILTER) and not method.startswith(READERS)
     }
     most = (~np.isnan(marks[FILTER])).sum() * MOST
-    ahead = {m: _mean(one, groups) for m, one in differences.items() if (~np.isnan(one)).sum() > most}
+    ahead = {m: mean_of_groups(one, groups) for m, one in differences.items() if (~np.isnan(one)).sum() > most}
     return min(ahead, key=lambda method: ahead[method], default=None)
 
 
@@ -103,7 +103,7 @@ def _within(one: Facets, likes: int | None, interests: str | None, lang: str | N
     )
 
 
-def _mean(values: np.ndarray, groups: np.ndarray) -> float:
+def mean_of_groups(values: np.ndarray, groups: np.ndarray) -> float:
     """The mean over the groups of the means within a group, of what was measured."""
     known = ~np.isnan(values)
     return float(np.mean([values[known & (groups == group)].mean() for group in np.unique(groups[known])]))
