@@ -140,7 +140,7 @@ def test_some_places_are_given_to_learn_and_say_so_but_no_score_changes(filled):
         bold = listing.stream(replace(sure, change=10 * sure.change), Selection(), 20, 0.0)  # as if it were less sure
         learns = [one.item.id for one in bold if one.moved == "to learn about you"]
         assert 0 < len(learns) <= most
-        assert not set(learns) & set(list(exact)[: 10 - most // 2])  # what stands in the other places of a screen anyway
+        assert not set(learns) & set(list(exact)[: 10 - most // 2])  # which fill the other places anyway
         assert {one.item.id for one in bold} <= set(exact)  # nothing comes out of the tray
         for one in bold:
             assert one.score == pytest.approx(exact[one.item.id].score, abs=1e-4)  # a second later
