@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 WHAT_NEXT = """\
 attention add https://example.org/feed.xml      a feed, or any page that has one
 attention interests add "what you care about"   in plain words, in any language
-attention fetch; attention read                 then attention why ID, like ID"""
+attention fetch; attention today                then attention why ID, like ID"""
 
 
 def demo(
@@ -108,8 +108,8 @@ def _draw(scene: Scene, filter: Filter, console: Console) -> list[RenderableType
                 ", ".join(f"{one.source.title} {one.new}" for one in sorted(done, key=lambda one: one.source.id)),
                 tables.fetched(done),
             ]
-        case walk.Stream(items):
-            return [pages.ranked_list(items, now, language)]
+        case walk.Page(today):
+            return [pages.today(today, now, language)]
         case walk.Asked(explanation):
             return [pages.explanation(explanation, (), 0, now, pages.in_colour(console))]
         case walk.Taught():

@@ -18,6 +18,7 @@ from attention_filter.errors import UsageError
 from attention_filter.intake import Fetched, Progress, subscribe_opml
 from attention_filter.reading import Selection, open_reading, place
 from attention_filter.sources.fetch import Client
+from attention_filter.today import Today
 from attention_filter.types import Interest, Item, Ranked, Sign
 from attention_filter.why import Explanation
 
@@ -31,9 +32,9 @@ ACTS = (
     (Sign.LIKE, "Register allocation on one page"),
     (Sign.DISLIKE, "电池概念股午后集体拉升，七只涨停"),
 )
-SHOWN = 6  # items of the stream
 MOVES = 2  # shown of each act
 AWAY = 3  # shown of the tray
+STORIES = 10  # on the page of the day
 DIGEST = 20  # items in the digest
 
 
@@ -48,8 +49,8 @@ class Read:
 
 
 @dataclass(frozen=True)
-class Stream:
-    items: tuple[Ranked, ...]
+class Page:
+    today: Today
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ class Digest:
     items: int
 
 
-Scene = Said | Read | Stream | Asked | Taught | Tray | Digest
+Scene = Said | Read | Page | Asked | Taught | Tray | Digest
 
 
 def walk(
@@ -112,12 +113,12 @@ def walk(
         done = filter.fetch(sources=sources, progress=show)
     yield Read(tuple(done))
 
-    yield f"The stream: the {SHOWN} best of what came in, before you have done anything"
-    best = filter.stream(SHOWN)
-    yield Stream(tuple(best))
+    yield "Today: a page with an end, before you have done anything"
+    today = filter.today(stories=STORIES)
+    yield Page(today)
 
     yield "Why is the first one first? The numbers add up to its score"
-    yield Asked(filter.why(best[0].item.id))
+    yield Asked(filter.why(today.page[0].item.id))
 
     yield "Teach it: two likes and a dislike, and what each of them alone moved most"
     places = _places(filter)
