@@ -34,7 +34,7 @@ ACTS = (
 )
 MOVES = 2  # shown of each act
 AWAY = 3  # shown of the tray
-STORIES = 10  # on the page of the day
+STORIES = 8  # on the page of the day
 DIGEST = 20  # items in the digest
 
 

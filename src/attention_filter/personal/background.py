@@ -171,8 +171,13 @@ def from_bytes(data: bytes) -> Background:
         meaning = z["meaning"].astype(np.float32)
         shape = (len(meaning), SLOTS)
         bank = Features(meaning, sparse.csr_array((z["data"], z["indices"].astype(np.int32), z["indptr"]), shape=shape))
-        worth = z["worth"]
-        sample, ordinary = bank[: len(worth)], bank[-ORDINARY:]
+        # What an earlier version wrote is without a prior, and without what is in context.
+        worth = z["worth"] if "worth" in z else np.ones(min(len(bank), SAMPLE), np.float32)
+        parts = {"sample": bank[: len(worth)], "ordinary": bank[-ORDINARY:]}
+        seen = {
+            name: Features(z[name].astype(np.float32), part.words) if name in z else in_context(part, bank)
+            for name, part in parts.items()
+        }
         return Background(
             model=str(z["model"]),
             items=int(z["items"]),
@@ -181,9 +186,9 @@ def from_bytes(data: bytes) -> Background:
             bank=bank,
             prototypes=tuple(np.split(z["prototypes"], np.cumsum(z["resolutions"])[:-1])),
             word_weight=float(z["word_weight"]),
-            sample=Features(z["sample"].astype(np.float32), sample.words),
+            sample=seen["sample"],
             worth=worth,
-            ordinary=Features(z["ordinary"].astype(np.float32), ordinary.words),
+            ordinary=seen["ordinary"],
             source_counts={int(source): int(count) for source, count in z["sources"]},
         )
 
