@@ -225,6 +225,14 @@ def test_ranking_trains_on_a_log_and_compares_what_it_learned(load, run, clicks)
         assert f"| {method} |" in text
 
 
+def test_a_first_look_is_timed(load, monkeypatch):
+    module = load("first_look")
+    monkeypatch.setattr(module.server, "OUTLETS", module.server.OUTLETS[:1])
+    found = module.measure()
+    assert 0 < found["first_feed"] <= found["first_list"] <= found["final"] < 300
+    assert found["items"] > 10
+
+
 def test_read_times_the_command(load, tmp_path):
     module = load("read")
     url = f"sqlite:///{tmp_path / 'read.db'}"

@@ -77,6 +77,9 @@ OWN = {
     "POST /welcome/import": Try(status=(422,)),  # no file
     "POST /welcome/read": Try(status=(303,)),
     "GET /welcome/reading": Try(status=(200,)),
+    "GET /welcome/fresh": Try(status=(204,)),
+    "GET /welcome/work": Try(status=(200,)),
+    "GET /fresh": Try(status=(204,)),
     "GET /sources": Try(query={"added": "1"}, status=(200,)),
     "POST /sources": Try(form={"address": ""}, status=(422,)),
     "GET /add": Try(query={"url": "https://e.org/"}, status=(200,)),

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isnan
 from typing import Any
+from urllib.parse import urlencode
 
 import numpy as np
 
-from attention_filter.server.lanes import Choice, Done, done_with
+from attention_filter.server.lanes import Choice, Done, Kept, done_with
 from attention_filter.server.table import Table
 from attention_filter.standing import FEELINGS, TERMS, Column, Standing, View
 from attention_filter.store.glances import Followed, Glance
@@ -48,6 +49,17 @@ class Option:
     count: int
     choice: Choice
     chosen: bool
+
+
+@dataclass(frozen=True)
+class News:
+    """Whether a list would be an `other` one if it was made now: `new` items, which it does not have, would stand among
+    those that are shown. `to` shows that list; `again` is where a page asks for this once more."""
+
+    other: bool
+    new: int
+    to: str
+    again: str
 
 
 @dataclass(frozen=True)
@@ -113,6 +125,13 @@ def _sources(desk: Desk, choice: Choice) -> frozenset[int] | None:
     return frozenset(
         id_ for id_, one in desk.sources.items() if choice.source in (None, id_) and choice.folder in (None, one.folder)
     )
+
+
+def news_of(desk: Desk, kept: Kept, upto: int, path: str, to: str) -> News:
+    """What is news beside a kept list whose first `upto` rows are shown."""
+    other = desk.standing.head.id != kept.standing
+    new = ~np.isin(listed(desk, kept.choice)[:upto], kept.ids) if other else np.zeros(0)
+    return News(other, int(new.sum()), to, f"{path}?{urlencode({'list': kept.name, 'upto': upto})}")
 
 
 def facets(desk: Desk, choice: Choice) -> dict[str, list[Option]]:

@@ -134,14 +134,13 @@
     document.title = left > 0 ? `(${left}) ${title}` : title;
   }
 
-  // --- Live news: work that goes on, a ranking that stands by now, items that came ---------------------------------
+  // --- Live news: work that goes on, a ranking that stands by now ---------------------------------------------------
   if (list?.dataset.standing || one("[data-live]")) {
     const news = new EventSource("/events");
     news.addEventListener("work", () => document.body.dispatchEvent(new Event("work")));
-    if (list?.dataset.standing) {
-      news.addEventListener("ranked", (event) => { one("#fresh").hidden = JSON.parse(event.data).standing === list.dataset.standing; });
-      news.addEventListener("items", () => { one("#came").hidden = false; });
-    }
+    news.addEventListener("ranked", (event) => {
+      if (JSON.parse(event.data).standing !== one("#items")?.dataset.standing) document.body.dispatchEvent(new Event("ranked"));
+    });
     addEventListener("pagehide", () => news.close());
   }
 
