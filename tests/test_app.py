@@ -1,17 +1,20 @@
 """The whole filter over files on disk: real store, real ranking, an encoder made of hashed words."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
-from attention_filter import intake, learned, reading
+from attention_filter import intake, learned, listing, reading
 from attention_filter.app import Filter, open_filter
 from attention_filter.errors import DataError, UsageError
 from attention_filter.models.encoder import TokenStates
+from attention_filter.reading import Selection
 from attention_filter.settings import Settings
-from attention_filter.types import Rule, RuleAction, Sign
+from attention_filter.types import Level, Rule, RuleAction, Sign
 from attention_filter.words import occurrences, words
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -107,41 +110,85 @@ def test_reasons_sum_to_the_score(filled):
         assert sum(reason.value for reason in one.reasons) == pytest.approx(one.score, abs=1e-6)
 
 
-def test_exploring_is_a_reason_of_its_own_and_the_reasons_still_sum(filled):
+def out_of_order(ranked):
+    """The places of a list whose item is less likely than the next one's, though none of the two says why."""
+    return [
+        place
+        for place, (one, other) in enumerate(pairwise(ranked))
+        if one.probability < other.probability - 1e-6 and not (one.moved or one.pinned or other.held_back)
+    ]
+
+
+@pytest.mark.parametrize("exploration", [0.0, 0.1, 0.5, 1.0])
+@pytest.mark.parametrize("variety", [0.0, 0.1, 1.0])
+def test_a_list_is_in_the_order_of_the_chance_it_shows_or_says_why_not(filled, exploration, variety):
     filled.act([one.item.id for one in filled.stream(3)], Sign.LIKE)
-    exact = {one.item.id: one for one in filled.stream(60)}
-    bold = filled.stream(60, exploration=1.0)
-    moved = {one.item.id: next(r.value for r in one.reasons if r.term == "exploring") for one in bold}
-    assert max(map(abs, moved.values())) > 0.1
-    for one in bold:
-        assert sum(reason.value for reason in one.reasons) == pytest.approx(one.score, abs=1e-6)
-        assert one.score - moved[one.item.id] == pytest.approx(exact[one.item.id].score, abs=1e-4)  # a second later
-    assert {one.item.id for one in bold} == set(exact)  # chance sends nothing to the tray
+    filled.add_rule(Rule(0, RuleAction.PIN, words=("number59",)))
+    filled.add_quota("each source at most 60%")
+    for limit in (7, 20, 60):
+        listed = filled.stream(limit, exploration=exploration, variety=variety)
+        assert not out_of_order(listed)
+        assert not (exploration or variety) or not out_of_order([one for one in listed if not one.moved])
+
+
+def test_some_places_are_given_to_learn_and_say_so_but_no_score_changes(filled):
+    filled.act([one.item.id for one in filled.stream(3)], Sign.LIKE)
+    exact = {one.item.id: one for one in filled.stream(60, exploration=0.0)}
+    assert not any(one.moved for one in exact.values())
+    for share, most in ((0.1, 2), (0.5, 10)):
+        sure = filled._reading(share)
+        bold = listing.stream(replace(sure, change=10 * sure.change), Selection(), 20, 0.0)  # as if it were less sure
+        learns = [one.item.id for one in bold if one.moved == "to learn about you"]
+        assert 0 < len(learns) <= most
+        assert not set(learns) & set(list(exact)[:10])
+        assert {one.item.id for one in bold} <= set(exact)  # nothing comes out of the tray
+        for one in bold:
+            assert one.score == pytest.approx(exact[one.item.id].score, abs=1e-4)  # a second later
+            assert one.level is exact[one.item.id].level
 
 
 def test_the_draw_is_the_same_all_day_and_another_the_next_day_and_for_another_reader(filled, make):
-    def moved(at):
-        filled.clock.now = at
-        reasons = {one.item.id: one.reasons for one in filled.stream(60, exploration=1.0)}
-        return {item: next(r.value for r in parts if r.term == "exploring") for item, parts in reasons.items()}
+    def draw(at):
+        return reading.open_reading(filled.store, Settings(exploration=0.1), at).change
 
-    morning, evening, tomorrow = (moved(NOW + timedelta(hours=h)) for h in (0, 11, 24))
-    assert morning == pytest.approx(evening, abs=1e-6)
-    assert np.corrcoef([(value, tomorrow[item]) for item, value in morning.items()], rowvar=False)[0, 1] < 0.9
+    filled.act([1], Sign.LIKE)
+    morning, evening, tomorrow = (draw(NOW + timedelta(hours=h)) for h in (0, 11, 24))
+    assert morning == pytest.approx(evening, abs=1e-2)  # the like is half a day older
+    assert np.corrcoef(morning, tomorrow)[0, 1] < 0.9
     mine, hers = (reading._chance_of_the_day(name, NOW).random() for name in ("me", "her"))
     assert mine != hers
 
 
-def test_why_explains_an_explored_score_to_the_last_digit(filled):
-    filled.settings = Settings(exploration=1.0)
-    filled.act([one.item.id for one in filled.stream(2)], Sign.LIKE)
-    one = filled.stream(5)[3]
-    told = filled.why(one.item.id)
-    apart = sum(r.value for r in told.ranked.reasons if r.term in ("fresh", "source", "rules", "exploring"))
-    assert told.ranked.score == pytest.approx(one.score, abs=1e-4)
-    assert sum(c.value for c in told.carriers) + told.ordinary + told.baseline + apart == pytest.approx(
-        one.score, abs=1e-4
-    )
+def test_the_same_chance_is_told_everywhere_and_the_tray_is_what_is_not_for_the_reader(filled):
+    filled.act([one.item.id for one in filled.stream(3)], Sign.LIKE)
+    listed, (away, _) = filled.stream(60), filled.tray(60)
+    told = {one.item.id: one.probability for one in (*listed, *away)}
+    assert all(one.level is not Level.NO for one in listed)
+    assert away
+    assert all(one.level is Level.NO for one in away)
+    asked = filled.ask(10)
+    assert len(asked) == 10
+    for one in asked:
+        assert one.chance == one.ranked.probability == pytest.approx(told.get(one.ranked.item.id, one.chance), abs=1e-4)
+    assert [one.probability for one in listed] == sorted((one.probability for one in listed), reverse=True)
+    assert filled.why(listed[0].item.id).ranked.probability == pytest.approx(listed[0].probability, abs=1e-4)
+
+
+def test_an_item_loses_as_it_grows_old(filled):
+    new, old = (one for one in filled.rank([1, 60]))
+    age = [next(reason.value for reason in one.reasons if reason.term == "fresh") for one in (new, old)]
+    assert -0.001 < age[0] <= 0
+    assert -0.3 < age[1] < -0.1
+
+
+def test_a_reason_in_one_sentence_names_the_interest_and_what_was_liked(filled):
+    first = filled.stream(1)[0]
+    assert str(first.because) == "Because you follow “the rust compiler and its language”"
+    filled.act([first.item.id], Sign.LIKE)
+    told = [str(one.because) for one in filled.stream(5)]
+    assert any(f"and liked “{first.item.entry.title}”" in one for one in told)
+    filled.add_rule(Rule(0, RuleAction.PIN, words=("number59",)))
+    assert str(filled.stream(1)[0].because) == "Pinned by your rule"
 
 
 def test_asking_starts_from_nothing_and_covers_the_topics(make, tickets):

@@ -64,9 +64,10 @@ def whole_item(one: Item, act: Sign | None) -> Document:
 
 def ranked(one: Ranked) -> Document:
     """As `item`, and score, reasons [{term, label, value, detail}] that sum to it, interest, pinned, tray (why it
-    lies there), moved (which quota held it back or lifted it), held_back (it follows after the list, which the quotas
-    let it nowhere in), story (ids of the items folded under it), probability (that you would read it: by what you did
-    and said, not by freshness or rules)"""
+    lies there), level (high, worth, maybe, no), probability (that you would want it), both by the score; moved (why it
+    stands where its score does not put it), held_back (it follows after the list, which the quotas let it nowhere in),
+    story (ids of the items folded under it), adds_to (the title of what you read, which it adds to), because {says,
+    follows, title, sign, concept, pinned, new}: what spoke most for it, as a sentence and its parts"""
     from attention_filter.personal.ranking import LABELS
 
     reasons = [
@@ -82,6 +83,9 @@ def ranked(one: Ranked) -> Document:
         "held_back": one.held_back,
         "story": list(one.story),
         "probability": one.probability,
+        "level": one.level,
+        "adds_to": one.adds_to,
+        "because": {"says": str(one.because), **asdict(one.because)} if one.because else None,
     }
 
 
@@ -137,7 +141,7 @@ def explanation(one: Explanation, rules: Sequence[Rule]) -> Document:
     """`why`: as `ranked`, and rank, of, line, text, rules (those that hold), changes [{what, score, rank}], concepts
     [{cared, named, words, value, mistaken}] (they sum to the reason knowledge), and two more sums of the score:
     carriers [{item, interest, name, act, value}] + ordinary + baseline + the reasons that carry no history (fresh,
-    source, popular, knowledge, rules, exploring, fallback); and words [{start, end, word, value}] + rest in place of
+    source, popular, knowledge, rules, fallback); and words [{start, end, word, value}] + rest in place of
     carriers and ordinary"""
     return ranked(one.ranked) | {
         "rank": one.rank,

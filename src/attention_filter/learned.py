@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from hashlib import sha256
 from typing import Any
 
@@ -18,11 +20,12 @@ from attention_filter.personal import (
 from attention_filter.personal.background import Background, as_stored, from_bytes, make_background, to_bytes
 from attention_filter.personal.features import Counts, Features, stack
 from attention_filter.personal.feedback import STATEMENT, History, act_weight
+from attention_filter.personal.stories import Articles, make_articles, one_each
 from attention_filter.sources.language import detect_language
 from attention_filter.store.batches import Batch, join
 from attention_filter.store.contexts import Kept
 from attention_filter.store.store import Store
-from attention_filter.types import Interest
+from attention_filter.types import Feedback, Interest, Sign
 from attention_filter.words import count_terms
 
 SCALE, PROMISE, FALLBACK = "scale", "promise", "fallback"  # names of the state we keep per reader
@@ -107,7 +110,7 @@ def freeze_scale(store: Store, now: datetime) -> None:
     if not kept:
         return
     background = from_bytes(kept.data)
-    history = make_history(store, background, kept.model, now, kept.stamp)
+    history = make_history(store, background, kept.model, now, acted_on(store, background, kept.model, kept.stamp))
     scale = ranking.make_profile(background, history).scale
     known = {"mean": dict(scale.mean), "deviation": dict(scale.deviation)} if len(history) else None
     store.put_state(SCALE, json.dumps(known).encode())
@@ -136,18 +139,45 @@ def learn_background(store: Store, model: str, now: datetime) -> Background:
     return make_background(model, whole.vectors, counts_of(whole), whole.langs, whole.sources)
 
 
-def make_history(store: Store, background: Background, model: str, now: datetime, stamp: str | None = None) -> History:
-    """What the reader did and said, as the ranking wants it; oldest act first, then the interests.
+@dataclass(frozen=True)
+class Acted:
+    """What the reader acted on, oldest act first: the acts and their m items."""
 
-    With the `stamp` of the background, what is kept in its context is not seen in context again.
-    """
+    acts: Sequence[Feedback]
+    articles: Articles
+
+    @cached_property
+    def at(self) -> np.ndarray:
+        """When, in seconds (m,)."""
+        return np.array([act.at.timestamp() for act in self.acts], np.float64)
+
+
+def acted_on(store: Store, background: Background, model: str, stamp: str | None = None) -> Acted:
+    """What the reader acted on. With the `stamp` of the background, what is kept in its context is not seen again."""
     acts = store.feedback()
     batch = store.batch_of([act.item for act in acts], model, stamp)
+    return Acted(acts, articles_of(batch, features_of(background, batch)))
+
+
+def articles_of(batch: Batch, rows: Features) -> Articles:
+    """A batch as stories are told apart."""
+    return make_articles(rows, batch.dates, batch.sources, batch.titles, batch.urls)
+
+
+def make_history(store: Store, background: Background, model: str, now: datetime, acted: Acted) -> History:
+    """What the reader did and said, as the ranking wants it; oldest act first, then the interests.
+
+    Ten copies of a story that were liked are one like: the act that says most speaks for them, the last of several.
+    """
+    says_most = [(act.sign not in (Sign.READ, Sign.SKIP), number) for number, act in enumerate(acted.acts)]
+    priority = np.argsort(sorted(range(len(says_most)), key=says_most.__getitem__))
+    kept = np.flatnonzero(one_each(priority, acted.articles))
+    acts = [acted.acts[row] for row in kept.tolist()]
     weight = [act_weight(act.sign, (now - act.at) / timedelta(days=1)) for act in acts]
     interests = store.interests()
     said = interest_features(store, background, model, interests)
     return History(
-        features=stack([features_of(background, batch), said]),
+        features=stack([acted.articles.features[kept], said]),
         weight=np.array([*weight, *[STATEMENT * i.weight for i in interests]], np.float32),
         statement=np.array([False] * len(acts) + [True] * len(interests), bool),
         keys=(*[act.item for act in acts], *[-i.id for i in interests]),

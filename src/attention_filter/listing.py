@@ -3,41 +3,46 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import isnan
 
 import numpy as np
 
-from attention_filter import quotas
+from attention_filter import learned, quotas
 from attention_filter.personal import (
     asking,
     constraints,
-    diversity,
     explain,
     interests,
     lists,
     posterior,
     ranking,
     rules,
+    stories,
 )
 from attention_filter.personal.constraints import Constraint, Facts
 from attention_filter.personal.features import Features
 from attention_filter.personal.knowledge import Contribution
+from attention_filter.personal.levels import level_of
 from attention_filter.reading import Placed, Reading, Selection, place
 from attention_filter.store.batches import Batch
 from attention_filter.store.store import Store
-from attention_filter.types import Away, Ranked, Reason, Sign
+from attention_filter.types import Away, Because, Item, Ranked, Reason, Sign
 
 IN_HAND = 300  # best items that stories are folded among and that the list is made of
 TOP = 20  # places that a reader looks at
 ASKABLE = 2_000  # newest unread items that questions are chosen from
+TO_EXPLORE = 50  # items that a draw from what is believed ranks highest, wherever they stand
+CARRIED = 0.15  # share of what speaks for an item, from which on an interest or a past item is named as the reason
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Place:
-    """A place of a list: an item, the near-duplicates folded under it, and what the reader's quotas did to it."""
+    """A place of a list: an item, the near-duplicates folded under it, and why it does not stand where its score puts
+    it."""
 
     item: int
     story: tuple[int, ...] = ()
@@ -66,42 +71,81 @@ def is_shown(reading: Reading, placed: Placed) -> np.ndarray:
     return np.asarray(~placed.blocked & (placed.interest >= reading.line) | placed.pinned)
 
 
+@dataclass(frozen=True)
+class Hand:
+    """The n stories that a list is made of, the best first: what leads each, and what is folded under it.
+
+    scores, drawn (the score under the draw of the day) float64 (n,) · pinned bool (n,) · `facts` for the quotas.
+    """
+
+    batch: Batch
+    rows: Features
+    scores: np.ndarray
+    drawn: np.ndarray
+    pinned: np.ndarray
+    stories: tuple[tuple[int, ...], ...]
+    limits: tuple[Constraint, ...]
+    facts: tuple[Facts, ...]
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+
+def hand_of(reading: Reading, placed: Placed, order: np.ndarray, limit: int) -> Hand:
+    """Of the rows in this order, those that a list of `limit` places is made of, folded into stories: the best, what
+    the quotas ask for, and what the draw of the day ranks highest."""
+    limits = quotas.stored(reading.store)
+    facts = _asker(reading, placed, order, limits)
+    chosen = constraints.in_hand(limits, facts, len(order), max(IN_HAND, 3 * limit), limit)
+    if reading.exploration:
+        chosen = np.union1d(chosen, np.argsort(-placed.drawn[order], kind="stable")[:TO_EXPLORE])
+    batch = reading.batch_of(placed.ids[order[chosen]].tolist())
+    rows = reading.features_of(batch)
+    scores, _, decisions = reading.scores(batch, rows)
+    by_rule = np.array([d.pinned is not None for d in decisions], bool)
+    folded = stories.fold_stories(np.where(by_rule, np.inf, scores.total), learned.articles_of(batch, rows))
+    leads = np.array([story.lead for story in folded], np.int64)
+    ids = batch.ids.tolist()
+    return Hand(
+        batch[leads],
+        rows[leads],
+        scores.total[leads],
+        reading.drawn(rows, scores)[leads],
+        by_rule[leads],
+        tuple(tuple(ids[other] for other in story.others) for story in folded),
+        tuple(limits),
+        tuple(facts(row) for row in chosen[leads].tolist()) if limits else (),
+    )
+
+
 def arranged(reading: Reading, placed: Placed, limit: int, variety: float) -> list[Place]:
     """The first `limit` places of the list of what is above the line."""
     order = best_first(placed)
     order = order[is_shown(reading, placed)[order]]
-    limits = quotas.stored(reading.store)
-    facts = _asker(reading, placed, order, limits)
-    in_hand = constraints.in_hand(limits, facts, len(order), max(IN_HAND, 3 * limit), limit)
-    if not len(in_hand):
+    if not len(order):
         return []
-    batch = reading.batch_of(placed.ids[order[in_hand]].tolist())
-    rows = reading.features_of(batch)
-    scores, _, decisions = reading.scores(batch, rows)
-    by_rule = np.array([d.pinned is not None for d in decisions], bool)
-    stories = diversity.fold_stories(np.where(by_rule, np.inf, scores.total), rows, batch.dates)
-    leads = np.array([story.lead for story in stories], np.int64)
-    places = min(limit, len(leads))
-    told = [facts(row) for row in in_hand[leads].tolist()] if limits else []
-    made = lists.arrange(
-        scores.total[leads] / reading.deviation,
-        places,
-        lists.usual_wishes(reading.profile.history, rows[leads], batch.sources[leads], variety, places)
-        if not reading.simple
-        else [],
-        constraints.bind(limits, told, places),
-        first=np.flatnonzero(by_rule[leads]).tolist(),
-    )
+    hand = hand_of(reading, placed, order, limit)
+    places = min(limit, len(hand))
+    wishes = lists.usual_wishes(reading.profile.history, hand.rows, hand.batch.sources, variety, places)
+    return places_of(reading, hand, places, [] if reading.simple else wishes)
+
+
+def places_of(
+    reading: Reading, hand: Hand, places: int, wishes: Sequence[lists.Wish] = (), musts: Sequence[lists.AtLeast] = ()
+) -> list[Place]:
+    """The hand as a list of so many places: within the quotas, with what `musts` ask for, some places to learn from."""
+    bounds = constraints.bind(hand.limits, hand.facts, places)
+    bounds = replace(bounds, least=(*bounds.least, *musts))
+    pinned = np.flatnonzero(hand.pinned).tolist()[:places]
+    relevance = hand.scores / reading.deviation
+    drawn = hand.drawn / reading.deviation
+    made = lists.arrange(relevance, places, wishes, bounds, pinned, drawn, reading.exploration)
+    made = lists.by_relevance(made, relevance, len(pinned), sort=not any(pair.next_to for pair in bounds.never))
     for problem in made.problems:
         _log.warning(problem)
-    ids = batch.ids.tolist()
+    ids = hand.batch.ids.tolist()
     return [
-        Place(
-            ids[stories[row].lead],
-            tuple(ids[other] for other in stories[row].others),
-            made.moved.get(row),
-            number >= made.fitting,
-        )
+        Place(ids[row], hand.stories[row], made.moved.get(row), number >= made.fitting)
         for number, row in enumerate(made.rows)
     ]
 
@@ -124,7 +168,7 @@ class Asked:
     """An item worth asking about, as `asking.Question` counts it, and out of how many unread items."""
 
     ranked: Ranked
-    chance: float  # that it is wanted
+    chance: float  # that it is wanted; the one that is shown everywhere, as soon as there is one
     doubt: float  # deviation of its score, in score units
     settles: float  # share in [0, 1] of what is open about the unread items that the answer settles
     unread: int
@@ -140,13 +184,18 @@ def ask(reading: Reading, n: int) -> list[Asked]:
     batch = reading.batch_of(newest.tolist())
     rows = reading.features_of(batch)
     scores, interest, decisions = reading.scores(batch, rows)
-    free = np.flatnonzero([d.blocked is None or d.pinned is not None for d in decisions])
+    repeats, _ = reading.retold(batch, rows)
+    open_ = np.array([d.blocked is None or d.pinned is not None for d in decisions], bool)
+    free = np.flatnonzero(open_ & (repeats == 0))
     known = posterior.believe(reading.profile)
     model = posterior.rows_of(reading.profile, rows, None if reading.simple else scores)
     chosen = asking.questions(known, model[free], rows[free], n)
     places = [int(free[question.row]) for question in chosen]
     made = ranked(reading, batch, rows, scores, interest, decisions, places)
-    return [Asked(o, q.chance, q.doubt, q.settles, len(free)) for o, q in zip(made, chosen, strict=True)]
+    return [
+        Asked(one, q.chance if one.probability is None else one.probability, q.doubt, q.settles, len(free))
+        for one, q in zip(made, chosen, strict=True)
+    ]
 
 
 @dataclass(frozen=True)
@@ -223,23 +272,29 @@ def ranked(
     names = Names(reading.store)
     claimed = interests.claims(reading.profile, rows)
     known = reading.knows(batch[np.array(chosen, np.int64)], rows[list(chosen)])
-    chances = reading.curve.probability(interest) if reading.curve else None
+    chances = reading.chances(scores.total)
+    _, adds = reading.retold(batch[np.array(chosen, np.int64)], rows[list(chosen)])
     out = []
-    for item, row, knows in zip(items, chosen, known, strict=True):
+    for item, row, knows, added in zip(items, chosen, known, adds.tolist(), strict=True):
         decision = decisions[row]
         away = None
         if decision.pinned is None and (decision.blocked is not None or interest[row] < reading.line):
             away = Away(decision.blocked, float(interest[row]), reading.line)
         owner = int(claimed[row])
+        parts = explain.shares(reading.profile, rows[[row]]) if len(reading.profile.history) else {}
+        chance, pinned = float(chances[row]), decision.pinned is not None
         out.append(
             Ranked(
                 item=item,
                 score=float(scores.total[row]),
-                reasons=tuple(_reasons(reading, scores, rows[[row]], row, decision, knows, names)),
+                reasons=tuple(_reasons(reading, scores, parts, row, decision, knows, names)),
                 interest=names.of(reading.profile.history.keys[owner]) if owner >= 0 else None,
-                pinned=decision.pinned is not None,
+                pinned=pinned,
                 tray=away,
-                probability=float(chances[row]) if chances is not None else None,
+                probability=None if isnan(chance) else chance,
+                level=None if isnan(chance) else level_of(chance, away is not None),
+                adds_to=names.of(added) if added else None,
+                because=Because(pinned=True) if pinned else _because(reading, parts, owner, knows, item, names),
             )
         )
     return out
@@ -270,13 +325,13 @@ class Names:
 def _reasons(
     reading: Reading,
     scores: ranking.Scores,
-    row: Features,
+    parts: Mapping[str, np.ndarray],
     index: int,
     decision: rules.Decision,
     knows: Sequence[Contribution],
     names: Names,
 ) -> Iterator[Reason]:
-    parts = explain.shares(reading.profile, row) if len(reading.profile.history) else {}
+    """The terms of one row; `parts` are what each past item has in them, as `explain.shares` tells."""
     for term, values in scores.terms.items():
         detail = ""
         if term in parts and np.any(parts[term]):
@@ -288,3 +343,37 @@ def _reasons(
         if term == "rules":
             detail = "; ".join(str(rule) for rule, _ in decision.boosts)
         yield Reason(term, float(values[index]), detail)
+
+
+def _because(
+    reading: Reading,
+    parts: Mapping[str, np.ndarray],
+    owner: int,
+    knows: Sequence[Contribution],
+    item: Item,
+    names: Names,
+) -> Because:
+    """What spoke most for an item: the interest that claims it (`owner`, a row of the history, or −1) or carried most,
+    what the reader did with the past item that carried most, and the concept, each if it carried enough."""
+    history, profile = reading.profile.history, reading.profile
+    carried = np.zeros(len(history))
+    for term, values in parts.items():
+        deviation = profile.scale.deviation.get(term, 0.0)
+        carried += profile.weights.get(term, 0.0) / deviation * values if deviation else 0.0
+    for_it = np.where(history.weight > 0, np.maximum(carried, 0.0), 0.0)
+    known = max(knows, key=lambda one: one.value, default=None)
+    cared = known.value if known and known.value > 0 else 0.0
+    enough = CARRIED * (for_it.sum() + cared)
+    said, did = (
+        int(np.where(of_kind, for_it, -1.0).argmax()) if of_kind.any() else -1
+        for of_kind in (history.statement, ~history.statement)
+    )
+    follows = owner if owner >= 0 else said if said >= 0 and for_it[said] > enough else -1
+    liked = did if did >= 0 and for_it[did] > enough else -1
+    return Because(
+        follows=names.of(history.keys[follows]) if follows >= 0 else None,
+        title=names.of(history.keys[liked]) if liked >= 0 else None,
+        sign=names.act(history.keys[liked]) if liked >= 0 else None,
+        concept=known.cared if known and cared > enough else None,
+        new=item.source_title,
+    )

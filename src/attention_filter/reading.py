@@ -13,6 +13,7 @@ import numpy as np
 
 from attention_filter import concepts, learned
 from attention_filter.concepts import Knowledge
+from attention_filter.learned import Acted
 from attention_filter.personal import (
     calibration,
     fallback,
@@ -20,6 +21,7 @@ from attention_filter.personal import (
     ranking,
     replay,
     rules,
+    stories,
 )
 from attention_filter.personal.background import from_bytes
 from attention_filter.personal.features import Features
@@ -61,7 +63,9 @@ class Reading:
     curve: calibration.Calibration | None = None  # from the interest part of a score to a probability
     simple: fallback.Simple | None = None  # orders the stream in place of the blend; line and curve stay the blend's
     knowledge: Knowledge | None = None
-    change: np.ndarray | None = None  # (p,) what exploring adds to the weights of `posterior.rows_of`; None: nothing
+    exploration: float = 0.0  # the share of a list's places that is given away to learn about the reader
+    change: np.ndarray | None = None  # (p,) from the weights of `posterior.rows_of` to the draw of the day
+    acted: Acted | None = None  # what was acted on; its copies are not unread any more
     stamp: str | None = None  # of the background, where it is kept
 
     def batches(self, wanted: Selection | None = None, *, seen: bool = False) -> Iterator[Batch]:
@@ -109,10 +113,28 @@ class Reading:
             terms = {"fallback": self.simple.scores(rows, learned.counts_of(batch), said, age)}
             terms |= {"rules": boosts} if boosts is not None else {}
             scores = ranking.Scores(np.sum(list(terms.values()), axis=0), terms)
-        elif self.change is not None:
-            more = posterior.exploring(self.profile, rows, scores, self.change)
-            scores = ranking.Scores(scores.total + more, {**scores.terms, "exploring": more})
         return scores, interest, decisions
+
+    def drawn(self, rows: Features, scores: ranking.Scores) -> np.ndarray:
+        """What the items would score under the draw of the day (n,): Thompson sampling."""
+        if self.change is None or self.simple is not None:
+            return scores.total
+        return np.asarray(scores.total + posterior.exploring(self.profile, rows, scores, self.change))
+
+    def chances(self, scores: np.ndarray) -> np.ndarray:
+        """That items with such scores are wanted (n,); NaN while nothing is known, or another ranking scores."""
+        if self.curve is None or self.simple is not None:
+            return np.full(len(scores), np.nan)
+        return self.curve.probability(scores)
+
+    def retold(self, batch: Batch, rows: Features) -> tuple[np.ndarray, np.ndarray]:
+        """The item acted on whose story each item repeats, and the one whose story it adds to: ids (n,), 0 for none."""
+        if self.acted is None or not len(self.acted.acts):
+            return np.zeros(len(batch), np.int64), np.zeros(len(batch), np.int64)
+        items = np.array([*[act.item for act in self.acted.acts], 0], np.int64)  # -1, nobody's, is the last
+        found = stories.retold(learned.articles_of(batch, rows), batch.fetched, self.acted.articles, self.acted.at)
+        itself = items[found.repeats] == batch.ids
+        return np.where(itself, 0, items[found.repeats]), np.where(itself, 0, items[found.adds])
 
     def knows(self, batch: Batch, rows: Features) -> list[list[Contribution]]:
         """What the reader's concepts add to the score of each item of the batch."""
@@ -139,9 +161,13 @@ class Placed:
     ids: np.ndarray
     scores: np.ndarray
     interest: np.ndarray  # the part of the score that decides over stream or tray
+    drawn: np.ndarray  # the score under the draw of the day
+    repeats: np.ndarray  # the item acted on whose story it repeats, 0 for none
     pinned: np.ndarray
     blocked: np.ndarray
     sources: np.ndarray
+    dates: np.ndarray
+    fetched: np.ndarray
     langs: np.ndarray
 
     def __getitem__(self, rows: np.ndarray) -> Placed:
@@ -151,13 +177,14 @@ class Placed:
 def open_reading(store: Store, settings: Settings, now: datetime, exploration: float | None = None) -> Reading:
     """What is needed to rank now. Without any encoding yet, items are ranked by their words.
 
-    `exploration` in [0, 1] (default: the setting) is the part of one draw from the posterior that is added to each
-    score, as a reason of its own: Thompson sampling, the same draw for a reader all day long.
+    `exploration` in [0, 1] (default: the setting) is the share of a list's places that is given to what one draw from
+    the posterior ranks highest: Thompson sampling, the same draw for a reader all day long.
     """
     kept = store.background()
     model, stamp = (kept.model, kept.stamp) if kept else ("", None)
     background = _opened(kept.data) if kept else learned.learn_background(store, model, now)
-    history = learned.make_history(store, background, model, now, stamp)
+    acted = learned.acted_on(store, background, model, stamp)
+    history = learned.make_history(store, background, model, now, acted)
     profile = ranking.make_profile(background, history, learned.kept_scale(store))
     interests = store.interests()
     knowledge = concepts.open_knowledge(
@@ -173,10 +200,25 @@ def open_reading(store: Store, settings: Settings, now: datetime, exploration: f
     change = None
     if bold:
         known = posterior.believe(profile, held, usual)
-        change = bold * (posterior.draw(known, _chance_of_the_day(store.reader, now)) - known.mean)
-    simple = _simple(store, profile)
+        change = posterior.draw(known, _chance_of_the_day(store.reader, now)) - known.mean
     deviation = float(usual.total.std() if len(usual.total) else 0.0) or 1.0
-    return Reading(store, settings, now, model, profile, line, keep, deviation, curve, simple, knowledge, change, stamp)
+    return Reading(
+        store,
+        settings,
+        now,
+        model,
+        profile,
+        line,
+        keep,
+        deviation,
+        curve,
+        simple=_simple(store, profile),
+        knowledge=knowledge,
+        exploration=bold,
+        change=change,
+        acted=acted,
+        stamp=stamp,
+    )
 
 
 _opened = lru_cache(2)(from_bytes)  # readers of the same sources share one, and unpacking it takes 50 ms
@@ -197,39 +239,54 @@ class Scored:
     scores: ranking.Scores
     interest: np.ndarray
     decisions: list[rules.Decision]
+    repeats: np.ndarray
+    drawn: np.ndarray
 
 
 def scored(reading: Reading, wanted: Selection, seen: bool = False) -> Iterator[Scored]:
     """Everything of the selection (with `seen`, also what the reader acted on), a few thousand items at a time."""
     for batch in reading.batches(wanted, seen=seen):
         rows = reading.features_of(batch)
-        yield Scored(batch, rows, *reading.scores(batch, rows))
+        scores, interest, decisions = reading.scores(batch, rows)
+        repeats, _ = reading.retold(batch, rows)
+        yield Scored(batch, rows, scores, interest, decisions, repeats, reading.drawn(rows, scores))
 
 
 def place(reading: Reading, wanted: Selection) -> Placed:
-    """Score everything of the selection."""
-    return placed([part_of(one) for one in scored(reading, wanted)])
+    """Score everything of the selection that is unread: neither acted on nor a copy of what was."""
+    everything = placed([part_of(one) for one in scored(reading, wanted)])
+    return everything[everything.repeats == 0]
 
 
 def part_of(one: Scored) -> Placed:
     """Of a batch, the numbers that decide where its items stand."""
-    pinned = np.array([d.pinned is not None for d in one.decisions], bool)
-    blocked = np.array([d.blocked is not None for d in one.decisions], bool)
-    langs = np.array(one.batch.langs, str)
-    return Placed(one.batch.ids, one.scores.total, one.interest, pinned, blocked, one.batch.sources, langs)
+    batch = one.batch
+    return Placed(
+        ids=batch.ids,
+        scores=one.scores.total,
+        interest=one.interest,
+        drawn=one.drawn,
+        repeats=one.repeats,
+        pinned=np.array([d.pinned is not None for d in one.decisions], bool),
+        blocked=np.array([d.blocked is not None for d in one.decisions], bool),
+        sources=batch.sources,
+        dates=batch.dates,
+        fetched=batch.fetched,
+        langs=np.array(batch.langs, str),
+    )
 
 
 def placed(parts: Sequence[Placed]) -> Placed:
     """The parts as one."""
     if not parts:
-        none, no = np.zeros(0, np.int64), np.zeros(0, bool)
-        return Placed(none, np.zeros(0), np.zeros(0), no, no, none, np.zeros(0, str))
+        none, zero, no = np.zeros(0, np.int64), np.zeros(0), np.zeros(0, bool)
+        return Placed(none, zero, zero, zero, none, no, no, none, zero, zero, np.zeros(0, str))
     return Placed(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Placed)))
 
 
 def interest_part(scores: ranking.Scores) -> np.ndarray:
-    """The score without what only the moment, the source and chance gave: what decides over stream or tray."""
-    return scores.total - sum(scores.terms.get(term, 0.0) for term in ("fresh", "source", "exploring"))
+    """The score without what only the moment and the source gave: what decides over stream or tray."""
+    return scores.total - sum(scores.terms.get(term, 0.0) for term in replay.NOT_THE_INTEREST)
 
 
 def _chance_of_the_day(reader: str, now: datetime) -> np.random.Generator:

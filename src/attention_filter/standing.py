@@ -61,10 +61,11 @@ class Head:
 class Standing:
     """n items in the order of their scores, pinned ones first. All arrays are (n,).
 
-    ids int64 · sources int32 · scores, interest (the part that decides over stream or tray), chance (of being read;
-    NaN while nothing is known) float32 · pinned, blocked, away (in the tray) bool · dates float64, in seconds · langs
-    str · claimed int32, the history's key of the interest that claims the item, 0 for none · reason uint8, the place
-    in TERMS of the term that speaks most for it, and `worth` float32, what that term adds.
+    ids int64 · sources int32 · scores, interest (the part that decides over stream or tray), chance (of being wanted;
+    NaN while nothing is known) float32 · repeats int64, the item acted on whose story it repeats, 0 for none · pinned,
+    blocked, away (in the tray) bool · dates float64, in seconds · langs str · claimed int32, the history's key of the
+    interest that claims the item, 0 for none · reason uint8, the place in TERMS of the term that speaks most for it,
+    and `worth` float32, what that term adds.
     """
 
     head: Head
@@ -73,6 +74,7 @@ class Standing:
     scores: np.ndarray
     interest: np.ndarray
     chance: np.ndarray
+    repeats: np.ndarray
     pinned: np.ndarray
     blocked: np.ndarray
     away: np.ndarray
@@ -203,8 +205,18 @@ def rows_in(standing: Standing, view: View, acted: Collection[int] = ()) -> tupl
     """All rows in the order of the view (n,), and which of them are wanted and not `acted` on, bool (n,)."""
     wanted, order = wanted_in(standing, view), order_of(standing, view)
     if view.unread:
-        wanted[standing.rows_of(acted)] = False
+        wanted[_done(standing, acted)] = False
     return order, wanted[order]
+
+
+def _done(standing: Standing, acted: Collection[int]) -> np.ndarray:
+    """The rows of what was acted on and of its copies, bool (n,)."""
+    done = np.isin(standing.repeats, list(acted)) & (standing.repeats != 0)
+    done[standing.rows_of(acted)] = True
+    under, leads = standing.folded
+    done[leads[done[under]]] = True
+    done[under] |= done[leads]
+    return np.asarray(done)
 
 
 def make(now: Reading, variety: float, basis: Basis) -> Standing:
@@ -214,7 +226,7 @@ def make(now: Reading, variety: float, basis: Basis) -> Standing:
     """
     parts = [(reading.part_of(one), _more(now, one)) for one in reading.scored(now, Selection(), seen=True)]
     placed = reading.placed([part for part, _ in parts])
-    unread = ~np.isin(placed.ids, list(now.store.acts()))
+    unread = ~np.isin(placed.ids, list(now.store.acts())) & (placed.repeats == 0)
     listed = listing.arranged(now, placed[unread], LISTED, variety)
     order = listing.best_first(placed)
     whole = placed[order]
@@ -225,11 +237,14 @@ def make(now: Reading, variety: float, basis: Basis) -> Standing:
         ids=whole.ids,
         scores=whole.scores.astype(np.float32),
         interest=whole.interest.astype(np.float32),
+        chance=now.chances(whole.scores).astype(np.float32),
+        repeats=whole.repeats,
         pinned=whole.pinned,
         blocked=whole.blocked,
         away=~listing.is_shown(now, whole),
         sources=whole.sources.astype(np.int32),
         langs=whole.langs,
+        dates=whole.dates,
         **more | _coded(more["topics"]),
     )
 
@@ -241,10 +256,7 @@ def _more(now: Reading, one: Scored) -> dict[str, np.ndarray]:
     terms = np.stack([one.scores.terms[name] for name in names]) if names else np.zeros((1, len(one.batch)))
     most = terms.argmax(0)
     codes = np.array([TERMS.index(name) for name in names] or [0], np.uint8)
-    chance = now.curve.probability(one.interest) if now.curve else np.full(len(one.batch), np.nan)
     return {
-        "chance": chance.astype(np.float32),
-        "dates": one.batch.dates,
         "claimed": keys[interests.claims(now.profile, one.rows)].astype(np.int32),
         "reason": codes[most],
         "worth": terms[most, np.arange(len(one.batch))].astype(np.float32),
@@ -269,8 +281,6 @@ def _coded(topics: np.ndarray) -> dict[str, np.ndarray]:
 def _none(n: int) -> dict[str, np.ndarray]:
     """The same for items of which nothing is known."""
     return {
-        "chance": np.full(n, np.nan, np.float32),
-        "dates": np.zeros(n),
         "claimed": np.zeros(n, np.int32),
         "reason": np.zeros(n, np.uint8),
         "worth": np.zeros(n, np.float32),
@@ -285,18 +295,21 @@ def unranked(store: Store, now: datetime) -> Standing:
     n = len(found.ids)
     zero, no = np.zeros(n, np.float32), np.zeros(n, bool)
     head = _head(store.reader, now, "", 0)
-    rest = _none(n) | {"dates": found.dates} | _told(store, found.ids.tolist())
+    rest = _none(n) | _told(store, found.ids.tolist())
     return Standing(
         head,
         (),
         ids=found.ids,
         scores=zero,
         interest=zero,
+        chance=np.full(n, np.nan, np.float32),
+        repeats=np.zeros(n, np.int64),
         pinned=no,
         blocked=no,
         away=no,
         sources=found.sources,
         langs=found.langs,
+        dates=found.dates,
         **rest | _coded(rest["topics"]),
     )
 

@@ -180,9 +180,44 @@ class Reason:
     detail: str = ""
 
 
+class Level(StrEnum):
+    """How much an item promises, in four steps; NO is what lies in the tray."""
+
+    HIGH = "high"
+    WORTH = "worth"
+    MAYBE = "maybe"
+    NO = "no"
+
+
+@dataclass(frozen=True, slots=True)
+class Because:
+    """What did most for an item, as the parts of one sentence: the interest that it `follows`, the past item that was
+    liked (saved, read: `sign`), the `concept` that is cared about, a rule that pins it; else only where it is `new`."""
+
+    follows: str | None = None
+    title: str | None = None
+    sign: Sign | None = None
+    concept: str | None = None
+    pinned: bool = False
+    new: str = ""  # the source it comes from
+
+    def __str__(self) -> str:
+        if self.pinned:
+            return "Pinned by your rule"
+        did = {Sign.LIKE: "liked", Sign.SAVE: "saved", Sign.READ: "read"}
+        parts = [f"follow “{self.follows}”"] if self.follows else []
+        parts += [f"{did[self.sign]} “{self.title}”"] if self.sign else []
+        parts += [f"care about “{self.concept}”"] if self.concept else []
+        return f"Because you {' and '.join(parts)}" if parts else f"New from {self.new}"
+
+
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """An item with its score and the reasons, which sum to the score (within 1e-6)."""
+    """An item with its score and the reasons, which sum to the score (within 1e-6).
+
+    `probability` and `level` go with the score: of two items the one with the higher score has the higher. An item
+    that stands above a better one is `moved`, which says why.
+    """
 
     item: Item
     score: float
@@ -190,10 +225,13 @@ class Ranked:
     interest: str | None = None  # the text of the interest that claimed the item
     pinned: bool = False
     tray: Away | None = None  # why it lies in the tray; None when it is in the stream
-    moved: str | None = None  # which of the reader's quotas held it back or lifted it
+    moved: str | None = None  # why it stands where its score does not put it: "for variety", "held back: …"
     held_back: bool = False  # it follows after the list, since a quota lets it nowhere in it
     story: tuple[int, ...] = field(default=())  # ids of the near-duplicates folded under it
-    probability: float | None = None  # that the reader would read it; None while nothing is known of them
+    probability: float | None = None  # that the reader would want it; None while nothing is known of them
+    level: Level | None = None  # the same as a word; None while nothing is known of them
+    adds_to: str | None = None  # the title of what was read of this story, which this adds to
+    because: Because | None = None
 
     @property
     def main_reason(self) -> Reason | None:

@@ -10,11 +10,12 @@ RANKED = {
     "id", "title", "url", "source", "date", "published", "updated", "fetched", "lang", "authors", "tags", "image",
     "topic", "sentiment", "polarity",
     "score", "reasons", "interest", "pinned", "tray", "story", "moved", "held_back", "probability",
+    "level", "adds_to", "because",
 }  # fmt: skip
 WHY = {
     "rank", "of", "line", "carriers", "ordinary", "baseline", "text", "words", "rest", "rules", "changes", "concepts",
 }  # fmt: skip
-NOT_FROM_HISTORY = ("fresh", "source", "popular", "knowledge", "rules", "exploring")
+NOT_FROM_HISTORY = ("fresh", "source", "popular", "knowledge", "rules")
 
 
 def test_read_lists_the_best_first_with_bar_score_source_and_reason(attention, news):

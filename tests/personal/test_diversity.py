@@ -2,27 +2,9 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from attention_filter.personal.diversity import Spread, Volume, fold_stories
-from attention_filter.personal.features import Features, similarity, word_cosines
+from attention_filter.personal.diversity import Spread, Volume
+from attention_filter.personal.features import Features, similarity
 from attention_filter.personal.lists import arrange
-
-
-def test_a_story_is_led_by_its_best_item_and_like_stands_under_like(world):
-    rows = [0, 1, 2, 0, 1]
-    stories = fold_stories(np.array([1.0, 2.0, 3.0, 4.0, 0.0]), world.features[rows], np.zeros(5))
-    told = {story.lead: story.others for story in stories if story.others}
-    assert told.items() >= {3: (0,), 1: (4,)}.items()
-
-
-def test_folding_block_by_block_does_as_folding_one_by_one(world, monkeypatch):
-    monkeypatch.setattr("attention_filter.personal.diversity.AT_ONCE", 7)
-    scores, dates = world.rng.normal(size=len(world.features)), np.zeros(len(world.features))
-    alike = word_cosines(world.features, world.features) >= 0.5
-    alike |= similarity(world.features, world.features, 0.0) >= 0.85
-    told = {}
-    for row in np.argsort(-scores, kind="stable").tolist():
-        told.setdefault(next((lead for lead in told if alike[row, lead]), row), []).append(row)
-    assert [[story.lead, *story.others] for story in fold_stories(scores, world.features, dates)] == list(told.values())
 
 
 @pytest.mark.filterwarnings("error")

@@ -4,7 +4,16 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attention_filter.personal.lists import AtLeast, AtMost, Bounds, Never, arrange, usual_wishes
+from attention_filter.personal.lists import (
+    TO_LEARN,
+    AtLeast,
+    AtMost,
+    Bounds,
+    Never,
+    arrange,
+    by_relevance,
+    usual_wishes,
+)
 
 N = 12
 SCORES = np.arange(N, 0, -1.0)
@@ -98,3 +107,54 @@ def test_the_same_kind_is_not_placed_twice_in_a_row():
     arranged = arrange(SCORES, 5, bounds=Bounds(never=(Never("ads apart", ads, ads, next_to=True),)))
     assert arranged.rows == [0, 3, 1, 4, 2]
     assert arranged.moved == dict.fromkeys((1, 2), "held back: ads apart")
+
+
+def test_the_last_places_of_a_screen_go_to_what_the_draw_ranks_highest():
+    drawn = np.where(some(11), 99.0, SCORES)
+    arranged = arrange(SCORES, 10, drawn=drawn, explore=0.1)
+    assert (arranged.rows[-1], arranged.moved) == (11, {11: TO_LEARN})
+    assert arrange(SCORES, 10, drawn=drawn, explore=0.0).rows == list(range(10))
+    assert arrange(SCORES, 10, drawn=SCORES, explore=0.5).rows == list(range(10))  # nothing is unsure
+    bounds = Bounds((AtMost("one of them", some(0, 11), 1),))
+    assert 11 not in arrange(SCORES, 10, bounds=bounds, drawn=drawn, explore=0.1).rows
+
+
+class Price:
+    """A wish that some rows stand as late as can be."""
+
+    says = "too dear"
+
+    def __init__(self, rows, cost):
+        self.costs = np.where(rows, cost, 0.0)
+
+    def cost(self):
+        return self.costs
+
+    def place(self, row):
+        pass
+
+
+def settled(arranged, pinned=0):
+    return by_relevance(arranged, SCORES, pinned)
+
+
+def test_what_is_looked_at_together_stands_by_its_score_and_what_passed_a_better_one_says_why():
+    within = settled(arrange(SCORES, 10, [Price(some(0), 5.5)]))
+    assert (within.rows, within.moved) == (list(range(10)), {})
+    pushed_out = settled(arrange(SCORES, 12, [Price(some(3), 99.0)]))
+    assert pushed_out.rows == [0, 1, 2, 4, 5, 6, 7, 8, 9, 10, 3, 11]
+    assert pushed_out.moved == dict.fromkeys((4, 5, 6, 7, 8, 9, 10), "too dear")
+    left_out = settled(arrange(SCORES, 2, [Price(some(1), 99.0)]))
+    assert (left_out.rows, left_out.moved) == ([0, 2], {2: "too dear"})
+
+
+@given(SCORED, GROUPS, GROUPS, st.integers(1, N))
+def test_what_is_not_moved_is_sorted_whatever_the_bounds(scores, few, dear, places):
+    made = arrange(
+        scores, places, [Price(dear, 2.0)], Bounds((AtMost("few", few, 2),)), first=[4], drawn=-scores, explore=0.3
+    )
+    listed = by_relevance(made, scores, pinned=1)
+    assert sorted(listed.rows) == sorted(made.rows)
+    assert (listed.rows[0], listed.rows[made.fitting :]) == (4, made.rows[made.fitting :])
+    unmoved = [scores[row] for row in listed.rows[1:] if row not in listed.moved]
+    assert unmoved == sorted(unmoved, reverse=True)

@@ -15,8 +15,9 @@ from rich.text import Text
 
 from attention_filter.cli.drawing import bar, clean, highlighted, one_line, signed
 from attention_filter.digest import age
+from attention_filter.personal.levels import NAMES
 from attention_filter.personal.ranking import LABELS
-from attention_filter.types import Item, Ranked, Rule, Sign
+from attention_filter.types import Item, Level, Ranked, Rule, Sign
 from attention_filter.why import adding_up
 
 if TYPE_CHECKING:
@@ -27,8 +28,7 @@ if TYPE_CHECKING:
 
 SHOWN_CARRIERS = 8
 STRONGEST_WORDS = 5
-WORTH_SAYING = 0.25  # score units that exploring gave an item, from which on the list says so
-NOT_FROM_HISTORY = ("fresh", "source", "popular", "knowledge", "rules", "exploring", "fallback")
+NOT_FROM_HISTORY = ("fresh", "source", "popular", "knowledge", "rules", "fallback")
 # A term where a list has room for a few words only.
 SHORT = {
     "interests": "your interests",
@@ -36,14 +36,16 @@ SHORT = {
     "topics": "its topic",
     "near": "close to what you liked",
     "said": "what you said",
-    "fresh": "fresh",
+    "fresh": "its age",
     "source": "rare source",
     "popular": "popular",
     "knowledge": "your concepts",
     "rules": "your rules",
-    "exploring": "shown to learn about you",
     "fallback": "a simple ranking",
 }
+
+
+COLOURS = {Level.HIGH: "green", Level.WORTH: "cyan", Level.MAYBE: "", Level.NO: "dim"}
 
 
 def in_colour(console: Console) -> bool:
@@ -52,12 +54,12 @@ def in_colour(console: Console) -> bool:
 
 
 def ranked_list(items: Sequence[Ranked], now: datetime, language: str) -> Table:
-    """The items, best first: id, bar, score, probability, title; below it source, age, language, interest, reason."""
+    """The items, best first: id, bar, level, chance, title; below it source, age, language, interest, reason."""
     largest = max((abs(one.score) for one in items), default=0.0)
     table = Table.grid(padding=(0, 1))
     table.add_column(justify="right", no_wrap=True, min_width=4)
     table.add_column(no_wrap=True)
-    table.add_column(justify="right", no_wrap=True)
+    table.add_column(no_wrap=True)
     table.add_column(justify="right", no_wrap=True)
     table.add_column(overflow="fold")
     for one in items:
@@ -67,11 +69,16 @@ def ranked_list(items: Sequence[Ranked], now: datetime, language: str) -> Table:
         table.add_row(
             Text(str(one.item.id), "cyan"),
             Text(bar(one.score, largest, 6), "green"),
-            signed(one.score),
+            level(one.level),
             "" if one.probability is None else chance(one.probability),
             about,
         )
     return table
+
+
+def level(one: Level | None) -> Text:
+    """How much an item promises, as a word."""
+    return Text(NAMES[one], COLOURS[one]) if one else Text()
 
 
 def question(one: Asked, place: str, now: datetime, language: str) -> Group:
@@ -101,14 +108,13 @@ def _below(one: Ranked, now: datetime, language: str) -> list[str]:
     parts += [f"+{len(one.story)} in this story"] if one.story else []
     parts += ["pinned by your rule"] if one.pinned else []
     parts += [one_line(one.moved)] if one.moved else []
+    parts += [f"adds to what you read: “{one_line(one.adds_to, 40)}”"] if one.adds_to else []
     parts += [f"“{one_line(one.interest, 30)}”"] if one.interest else []
     if one.tray:
         parts.append(one_line(str(one.tray)))
     elif (reason := one.main_reason) and reason.term != "fallback":  # which the list says once, below
         about = f" “{one_line(reason.detail, 40)}”" if reason.detail and reason.detail != one.interest else ""
         parts.append(f"{SHORT.get(reason.term, reason.term)}{about} {signed(reason.value)}")
-        explored = next((r.value for r in one.reasons if r.term == "exploring" and r is not reason), 0.0)
-        parts += [f"{SHORT['exploring']} {signed(explored)}"] if explored >= WORTH_SAYING else []
     return parts
 
 
@@ -164,7 +170,7 @@ def explanation(one: Explanation, rules: Sequence[Rule], of_rules: int, now: dat
     )
     away = one.ranked.tray
     place = f"place {one.rank} of {one.of}" if away is None else f"in the tray: {one_line(str(away))}"
-    likely = [] if one.ranked.probability is None else [f"{chance(one.ranked.probability)} that you would read it"]
+    likely = [] if one.ranked.probability is None else [f"{chance(one.ranked.probability)} that you want it"]
     parts: list[RenderableType] = [head, Text(" · ".join([*origin(one.ranked.item, now), place, *likely]), "dim")]
     parts += _section("What makes up its score", _terms(one.ranked))
     if one.carriers:

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from attention_filter.personal.diversity import SAME_MEANING, SAME_WORDS
 from attention_filter.personal.features import Features, similarity, word_cosines
 from attention_filter.personal.posterior import Gaussian, chances, deviation
+from attention_filter.personal.stories import SAME_MEANING, SAME_WORDS
 
 
 @dataclass(frozen=True)

@@ -1,54 +1,12 @@
-"""Near-duplicates become one story, and what stands in a list keeps apart."""
+"""What stands in a list keeps apart: unlike items side by side, and no source that drowns the others."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from attention_filter.personal.features import Features, similarity, word_cosines
+from attention_filter.personal.features import Features
 
-SAME_WORDS = 0.5  # cosine of TF-IDF above which two items tell one story …
-SAME_MEANING = 0.85  # … or cosine of centred meaning
-SAME_DAYS = 4.0  # within this time of each other
-AT_ONCE = 256  # items compared with all others at once, to bound the memory
 NOTHING_NEW = 1e-3  # the least d² of a row: what repeats what is there costs that much and no more
-
-
-@dataclass(frozen=True)
-class Story:
-    """Row of the item that leads and the rows folded under it, best first."""
-
-    lead: int
-    others: tuple[int, ...]
-
-
-def fold_stories(scores: np.ndarray, features: Features, dates: np.ndarray) -> list[Story]:
-    """Fold near-duplicates under their best-scored one. `dates` (n,) are in seconds. Best story first.
-
-    A row joins the first story whose lead it resembles, so no chain of small steps joins unlike items.
-    """
-    order = np.lexsort((np.arange(len(scores)), -scores))
-    free = np.ones(len(scores), bool)
-    stories = []
-    for start in range(0, len(order), AT_ONCE):
-        block = order[start : start + AT_ONCE]
-        block = block[free[block]]
-        alike = _alike(features, dates, block)
-        for row, like in zip(block.tolist(), alike, strict=True):
-            if free[row]:
-                others = order[(like & free)[order] & (order != row)]
-                free[others] = False
-                free[row] = False
-                stories.append(Story(row, tuple(others.tolist())))
-    return stories
-
-
-def _alike(features: Features, dates: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Which of all n items tell the same as each of `rows` (m, n)."""
-    some = features[rows]
-    alike = (word_cosines(some, features) >= SAME_WORDS) | (similarity(some, features, 0.0) >= SAME_MEANING)
-    return np.asarray(alike & (np.abs(dates[rows, None] - dates[None, :]) <= SAME_DAYS * 86_400))
 
 
 class Volume:
@@ -65,6 +23,8 @@ class Volume:
     >>> twins_first.cost()[1:].round(2).tolist()  # half the kernel is words, which these texts do not have
     [0.29, 0.0]
     """
+
+    says = "for variety"
 
     def __init__(self, features: Features, strength: float, places: int) -> None:
         self._features, self._strength = features, strength
@@ -101,6 +61,8 @@ class Volume:
 class Spread:
     """A wish for `lists.arrange`: a source pays for each item it has in the list already, `strength` × log2(1 + items),
     so that one that speaks much does not drown one that speaks rarely. `sources` (n,) are source ids."""
+
+    says = "few from this source so far"
 
     def __init__(self, sources: np.ndarray, strength: float) -> None:
         self._sources, self._strength = sources, strength

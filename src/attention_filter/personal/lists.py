@@ -7,7 +7,7 @@ have a price in deviations of the score; what it must be are bounds. No score ch
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -21,10 +21,16 @@ from attention_filter.personal.feedback import History
 # they cost together less than 1 % of nDCG@10 (benchmarks/lists.py).
 VARIETY, MIX, SPREAD = 3.0, 5.0, 1.0
 NEAR_THE_TOP = 100  # places that later ones are kept different from
+SCREEN = 10  # places that are looked at together: what stands among them is varied, how they stand follows the scores
+
+# Why an item stands above a better one, where no wish says it.
+FOR_VARIETY, TO_LEARN = "for variety", "to learn about you"
 
 
 class Wish(Protocol):
-    """What a list should be, told by what it costs to place each row next."""
+    """What a list should be, told by what it costs to place each row next. `says` is how a person is told."""
+
+    says: str
 
     def cost(self) -> np.ndarray:
         """What it costs to place each row next, in deviations of the score (n,)."""
@@ -46,11 +52,12 @@ class AtMost:
 
 @dataclass(frozen=True)
 class AtLeast:
-    """At least `least` of the `members` (n,) stand in a list, or all there are."""
+    """At least `least` of the `members` (n,) stand in a list, or all there are. `label` says of one why it is there."""
 
     says: str
     members: np.ndarray
     least: int
+    label: str = ""
 
 
 @dataclass(frozen=True)
@@ -80,12 +87,16 @@ class Bounds:
 @dataclass(frozen=True)
 class Arranged:
     """`rows` in their places; the first `fitting` of them keep to the bounds, the others were held back. `moved` says
-    of a row which bound held it back or lifted it; `problems` which bound cannot hold beside the others."""
+    of a row which bound held it back or lifted it, or that it is there to learn; `problems` which bound cannot hold
+    beside the others. `ahead` says of a row placed before a better one which wish did that; `beyond` is the relevance
+    of the best row that found no place though no bound keeps it out."""
 
     rows: list[int]
     fitting: int
     moved: dict[int, str]
     problems: tuple[str, ...]
+    ahead: dict[int, str] = field(default_factory=dict)
+    beyond: float = float("-inf")
 
 
 def usual_wishes(history: History, rows: Features, sources: np.ndarray, variety: float, places: int) -> list[Wish]:
@@ -109,8 +120,14 @@ def arrange(
     wishes: Sequence[Wish] = (),
     bounds: Bounds | None = None,
     first: Sequence[int] = (),
+    drawn: np.ndarray | None = None,
+    explore: float = 0.0,
 ) -> Arranged:
     """The first `limit` places of n rows, made greedily; `relevance` (n,) is the score in deviations.
+
+    The share `explore` of the places of each SCREEN, its last ones and at least one of ten, is given to the rows that
+    `drawn` (n,), the relevance under a draw from what is believed, ranks highest (Thompson sampling): where the draw
+    ranks none of the rest above what is there, nothing is unsure, and the place is like any other.
 
     The rows in `first` (pinned by the reader) come first whatever the bounds say, and count in them. What a bound
     asks for at least is reserved before the rest is chosen, best rows first, and stands where its score puts it, at the
@@ -127,10 +144,11 @@ def arrange(
     for row in first[:places]:
         for wish in wishes:
             wish.place(row)
-    placed, moved = list(first[:places]), dict[int, str]()
+    placed, moved, ahead = list(first[:places]), dict[int, str](), dict[int, str]()
     while len(placed) < places:
         left = ~watch.placed
-        value = np.where(left, relevance - sum(wish.cost() for wish in wishes), -np.inf)
+        costs = [wish.cost() for wish in wishes]
+        value = np.where(left, relevance - sum(costs), -np.inf)
         banned = watch.banned(placed)
         free = left & ~banned | reserved & left & ~watch.beside(placed)
         last_call = places - len(placed) <= (reserved & left).sum()
@@ -140,10 +158,19 @@ def arrange(
         if not allowed.any():
             break
         row = int(np.where(allowed, value, -np.inf).argmax())
+        best = int(np.where(allowed, relevance, -np.inf).argmax())
+        if costs and relevance[row] < relevance[best]:
+            spared = [float(cost[best] - cost[row]) for cost in costs]
+            ahead[row] = wishes[int(np.argmax(spared))].says
+        if drawn is not None and not last_call and _is_to_learn(len(placed), places, explore):
+            unsure = int(np.where(allowed & ~reserved, drawn, -np.inf).argmax())
+            screen = placed[len(placed) // SCREEN * SCREEN :]
+            if relevance[unsure] < relevance[row] and drawn[unsure] > drawn[screen].min(initial=np.inf):
+                row, moved[unsure] = unsure, TO_LEARN
         for other in np.flatnonzero(left & ~free & (value > value[row])).tolist():
             moved.setdefault(other, f"held back: {watch.reason(other, placed)}")
         if reserved[row] and (last_call or banned[row]) and value[row] < value.max():
-            moved[row] = f"lifted: {watch.asked_for(row)}"
+            moved[row] = watch.asked_for(row)
         placed.append(row)
         if not reserved[row]:
             watch.take(row)
@@ -151,11 +178,46 @@ def arrange(
         for wish in wishes:
             wish.place(row)
     fitting = len(placed)
+    beyond = float(relevance[~watch.placed & ~watch.banned(placed)].max(initial=-np.inf))
     for row in np.lexsort((np.arange(len(relevance)), -relevance)).tolist():
         if len(placed) < places and not watch.placed[row]:
             moved[row] = f"held back: {watch.reason(row, placed)}"
             placed.append(row)
-    return Arranged(placed, fitting, {row: moved[row] for row in placed if row in moved}, problems)
+    said = {row: moved[row] for row in placed if row in moved}
+    return Arranged(placed, fitting, said, problems, ahead, beyond)
+
+
+def _is_to_learn(place: int, places: int, share: float) -> bool:
+    """Whether a place is among the last ones of its SCREEN, which are given to what would teach most."""
+    start = place // SCREEN * SCREEN
+    size = min(SCREEN, places - start)
+    return share > 0 and place - start >= size - round(max(share, 1 / SCREEN) * size)
+
+
+def by_relevance(arranged: Arranged, relevance: np.ndarray, pinned: int, sort: bool = True) -> Arranged:
+    """The same list with the rows of each SCREEN in the order of their relevance (unless `sort` is off, where bounds
+    ask for an order), and with each row that stands above a better one `moved`, which says why.
+
+    So what is not moved is sorted. The first `pinned` rows and those held back stay where they are.
+
+    >>> varied = Arranged([2, 0, 1], 3, {}, (), ahead={2: "for variety"}, beyond=2.0)
+    >>> settled = by_relevance(varied, np.array([3.0, 2.5, 1.0]), pinned=0)
+    >>> settled.rows, settled.moved
+    ([0, 1, 2], {2: 'for variety'})
+    """
+    rows = list(arranged.rows)
+    for start in range(0, arranged.fitting if sort else 0, SCREEN):
+        place = slice(max(start, pinned), min(start + SCREEN, arranged.fitting))
+        rows[place] = sorted(rows[place], key=lambda row: (-relevance[row], row))
+    best, moved = arranged.beyond, dict(arranged.moved)
+    for row in reversed(rows[pinned : arranged.fitting]):
+        if row in moved and not (moved[row] == TO_LEARN and relevance[row] >= best):
+            continue
+        moved.pop(row, None)
+        if relevance[row] < best:
+            moved[row] = arranged.ahead.get(row, FOR_VARIETY)
+        best = max(best, float(relevance[row]))
+    return replace(arranged, rows=rows, moved=moved)
 
 
 class _Watch:
@@ -204,7 +266,9 @@ class _Watch:
         return "; ".join(bound.says for bound in self.bounds.least)  # the places are kept for what must be there
 
     def asked_for(self, row: int) -> str:
-        return "; ".join(floor.says for floor in self.bounds.least if floor.members[row])
+        floors = [floor for floor in self.bounds.least if floor.members[row]]
+        said = "; ".join(floor.says for floor in floors if not floor.label)
+        return f"lifted: {said}" if said else floors[0].label
 
 
 def _reserve(relevance: np.ndarray, places: int, watch: _Watch) -> tuple[np.ndarray, tuple[str, ...]]:

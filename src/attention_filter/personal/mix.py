@@ -60,6 +60,8 @@ def divergence(wanted: np.ndarray, mix: np.ndarray) -> np.ndarray:
 class Mixed:
     """A wish for `lists.arrange`: what it costs the mix to place each row next, `strength` × KL(p ‖ q̃)."""
 
+    says = "for your mix of interests"
+
     def __init__(self, shares: np.ndarray, wanted: np.ndarray, strength: float) -> None:
         self._shares, self._wanted, self._strength = shares, wanted, strength
         self._placed = np.zeros(len(wanted))

@@ -37,7 +37,7 @@ NEIGHBOURS = 3  # past items that `near` looks at
 WEIGHTS = {"interests": 1 / 3, "themes": 1 / 3, "topics": 1 / 3, "near": 0.5, "said": 0.5, "taste": 2.0}
 TRUSTED = 20  # likes after which a taste has earned half of its weight
 POPULAR = 0.3  # weight of the popularity, in σ
-FRESH = 0.3  # score of an item published this moment
+FRESH = 0.3  # what an item loses as it grows old; one published this moment loses nothing
 RARE = 0.2  # score of an item from a source that hardly ever speaks
 
 LABELS = {
@@ -47,12 +47,11 @@ LABELS = {
     "near": "close to what you liked",
     "said": "what you said",
     "taste": "your taste",
-    "fresh": "fresh",
+    "fresh": "age",
     "source": "rare source",
     "popular": "popular with readers",
     "knowledge": "your concepts",
     "rules": "your rules",
-    "exploring": "shown to learn about you",
     "fallback": "a simple ranking that knew you better",
 }
 
@@ -166,7 +165,7 @@ def score(
         if profile.weights.get(term)
     }
     if freshness is not None:
-        terms["fresh"] = FRESH * freshness.astype(np.float64)
+        terms["fresh"] = FRESH * (freshness.astype(np.float64) - 1)
     if sources is not None:
         terms["source"] = RARE * _rarity(profile.background, sources)
     if popularity is not None:

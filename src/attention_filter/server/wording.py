@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from attention_filter.personal.levels import NAMES
 from attention_filter.server.language import Language
 from attention_filter.tasks.topics import in_chinese
-from attention_filter.types import Rule, RuleAction, Sign
+from attention_filter.types import Because, Level, Rule, RuleAction, Sign
 from attention_filter.why import Carrier
 
 Say = Callable[..., str]  # `Language.say`
@@ -18,12 +19,11 @@ TERMS = {
     "near": "Close to what you said or liked",
     "said": "What you said you want",
     "taste": "Your taste",
-    "fresh": "New",
+    "fresh": "Its age",
     "source": "A source you rarely see",
     "popular": "Popular with readers",
     "knowledge": "Your concepts",
     "rules": "Your rules",
-    "exploring": "Shown to learn about you",
     "fallback": "A simple ranking that knew you better",
 }
 DID = {
@@ -50,6 +50,7 @@ CARRIED = {
     Sign.READ: "you read “{title}”",
     Sign.SKIP: "you skipped “{title}”",
 }
+OF_YOURS = {Sign.LIKE: "liked “{title}”", Sign.SAVE: "saved “{title}”", Sign.READ: "read “{title}”"}
 WITHOUT = {
     Sign.LIKE: "If you had not liked “{title}”",
     Sign.DISLIKE: "If you had not disliked “{title}”",
@@ -105,10 +106,23 @@ def topic(lang: Language, name: str) -> str:
 
 
 def moved(t: Say, said: str) -> str:
-    """What a quota did to an item; `said` is the list's own "held back: …" or "lifted: …"."""
+    """Why an item stands where its score does not put it: "for variety", or what a quota did ("held back: …")."""
     action, _, quota = said.partition(": ")
-    return (
-        t("Held back by your quota: {quota}", quota=quota)
-        if action == "held back"
-        else t("Lifted by your quota: {quota}", quota=quota)
-    )
+    if action == "held back":
+        return t("Held back by your quota: {quota}", quota=quota)
+    return t("Lifted by your quota: {quota}", quota=quota) if action == "lifted" else t(said)
+
+
+def level(t: Say, one: Level) -> str:
+    """How much an item promises: "Worth a look"."""
+    return t(NAMES[one])
+
+
+def because(t: Say, one: Because) -> str:
+    """What did most for an item, as a sentence: "Because you follow “climate” and liked “A wind farm opens”"."""
+    if one.pinned:
+        return t("Pinned by your rule")
+    parts = [t("follow “{title}”", title=one.follows)] if one.follows else []
+    parts += [t(OF_YOURS[one.sign], title=one.title)] if one.sign else []
+    parts += [t("care about “{title}”", title=one.concept)] if one.concept else []
+    return t("Because you {reasons}", reasons=t(" and ").join(parts)) if parts else t("New from {name}", name=one.new)

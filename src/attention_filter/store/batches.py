@@ -25,7 +25,8 @@ class Batch:
     of the title where the text has none yet, zeros where there is none (dim is 0 for a model that has stored nothing) ·
     has_vector bool (n,) · in_context bool (n,), where the vector is the one that is kept in context (`contexts.py`), if
     such were asked for ·
-    term_ptr int64 (n + 1,) · term_ids uint32 · term_counts uint16 · langs, one for each item.
+    term_ptr int64 (n + 1,) · term_ids uint32 · term_counts uint16 · langs, titles and urls, one for
+    each item.
     """
 
     ids: np.ndarray
@@ -39,6 +40,8 @@ class Batch:
     term_ids: np.ndarray
     term_counts: np.ndarray
     langs: tuple[str, ...]
+    titles: tuple[str, ...]
+    urls: tuple[str | None, ...]
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -59,7 +62,7 @@ class Batch:
             start,
             self.term_ids[terms],
             self.term_counts[terms],
-            tuple(self.langs[row] for row in rows),
+            *(tuple(column[row] for row in rows) for column in (self.langs, self.titles, self.urls)),
         )
 
 
@@ -78,6 +81,8 @@ def join(parts: Sequence[Batch]) -> Batch:
         np.concatenate([part.term_ids for part in parts]),
         np.concatenate([part.term_counts for part in parts]),
         tuple(lang for part in parts for lang in part.langs),
+        tuple(title for part in parts for title in part.titles),
+        tuple(url for part in parts for url in part.urls),
     )
 
 
@@ -138,6 +143,8 @@ _LOAD = (
         items.c.lang,
         items.c.fetched,
         contexts.c.item.is_not(None),
+        items.c.title,
+        items.c.url,
     )
     .outerjoin(contexts, sa.and_(contexts.c.item == items.c.id, contexts.c.background == sa.bindparam("background")))
     .outerjoin(
@@ -152,7 +159,7 @@ def load(connection: sa.Connection, ids: Sequence[int], model: str, background: 
     (model_id, dim), (titles, titles_dim) = find_model(connection, model), find_model(connection, of_titles(model))
     asked = {"ids": json.dumps(list(ids)), "background": background, "model": model_id, "titles": titles or 0}
     rows = {row[0]: row for row in connection.execute(_LOAD, asked).all()}
-    columns = list(zip(*(rows[one] for one in ids), strict=True)) or [()] * 8
+    columns = list(zip(*(rows[one] for one in ids), strict=True)) or [()] * 10
     terms = np.frombuffer(b"".join(columns[3]), COUNTS)
     sizes = np.array([len(one) // COUNTS.itemsize for one in columns[3]], np.int64)
     found, has = unpack(columns[4], dim or titles_dim)
@@ -168,4 +175,6 @@ def load(connection: sa.Connection, ids: Sequence[int], model: str, background: 
         term_ids=terms["id"].copy(),
         term_counts=terms["count"].copy(),
         langs=tuple(columns[5]),
+        titles=tuple(columns[8]),
+        urls=tuple(columns[9]),
     )

@@ -31,7 +31,7 @@ SHOWN_WORDS = 6
 MORE, LESS = 1.0, -1.0  # what a boost from this page adds to a score, in σ
 ALIKE = 0.4  # of what one piece of a run of Chinese carries, what its neighbour has to, to be of the same word
 STEP = 1.5  # by what an interest's weight is multiplied or divided
-NOT_FROM_HISTORY = ("fresh", "source", "popular", "knowledge", "rules", "exploring", "fallback")
+NOT_FROM_HISTORY = ("fresh", "source", "popular", "knowledge", "rules", "fallback")
 
 
 @router.get("/item/{item}")
