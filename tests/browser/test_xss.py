@@ -147,7 +147,7 @@ def infested(tmp_path_factory, chromium, run_server) -> Iterator[tuple[str, list
         page.click("form[action='/welcome/import'] button")
         page.click("form[action='/welcome/sources'] button.main")
         expect(page.locator("#first progress")).to_have_count(0, timeout=600_000)
-        page.goto("/?upto=2000")
+        page.goto("/all?upto=2000")
         for act in ("like", "save", "hide"):
             page.locator(f"#items .item:not([data-was-done]) [value={act}]").first.click()
             expect(page.locator("#toast .said")).to_be_visible()

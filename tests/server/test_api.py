@@ -21,7 +21,7 @@ def program(app, token):
 
 
 def test_a_lane_has_the_items_of_the_page_with_reasons_that_sum_to_the_score(browser, program, stocked):
-    page = re.findall(r'id="item-(\d+)"', browser.get("/").text)
+    page = re.findall(r'id="item-(\d+)"', browser.get("/all").text)
     found = program.get("/api/items", params={"limit": 5}).json()
     assert [str(one["id"]) for one in found["items"]] == list(dict.fromkeys(page))[:5]
     for one in found["items"]:

@@ -74,8 +74,8 @@ def do(deed, here, browser, page, clock):
         mine.store.add_entries(mine.store.sources()[0].id, entries(mine.store.total_items(), 5, clock()), clock())
         mine.understand()
     elif deed[0] == "other tab":
-        browser.get("/")
-        browser.get("/?order=time&show=all")
+        browser.get("/all")
+        browser.get("/all?order=time&show=all")
     else:
         clock.now += timedelta(minutes=31)  # a ranking of then is old
 

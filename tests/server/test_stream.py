@@ -44,7 +44,7 @@ def many(mine, clock):
 
 
 def test_more_never_repeats_or_loses_an_item_whatever_is_done_in_between(browser, many):
-    page = browser.get("/")
+    page = browser.get("/all")
     there = int(re.search(r'For you <span class="figure soft">(\d+)', page.text)[1])
     seen = rows(page)
     while 'class="button more"' in page.text:
@@ -55,17 +55,17 @@ def test_more_never_repeats_or_loses_an_item_whatever_is_done_in_between(browser
 
 
 def test_a_kept_list_keeps_its_order_and_shows_as_far_as_was_read(browser, many):
-    first = browser.get("/")
+    first = browser.get("/all")
     name = re.search(r'data-list="(\w+)"', first.text)[1]
     browser.post(f"/item/{rows(first)[5]}/act", data={"sign": "dislike"})
     again = browser.get(f"/?list={name}&upto=30")
     assert rows(again)[:SIZE] == rows(first)
     assert len(rows(again)) == 30
-    assert rows(first)[5] not in rows(browser.get("/"))
+    assert rows(first)[5] not in rows(browser.get("/all"))
 
 
 def test_the_turn_of_a_page_is_rows_only_for_htmx(browser, many):
-    page = browser.get("/")
+    page = browser.get("/all")
     part = browser.get(link(page, r"\d+ more"), headers=HTMX)
     assert part.text.lstrip().startswith("<li")
     assert "<html" not in part.text
@@ -73,29 +73,29 @@ def test_the_turn_of_a_page_is_rows_only_for_htmx(browser, many):
 
 
 def test_time_orders_by_age_and_the_address_says_so(browser, many):
-    page = browser.get("/?order=time&show=all")
+    page = browser.get("/all?order=time&show=all")
     ages = [one.published for one in (item.entry for item in many.store.items(rows(page)))]
     assert ages == sorted(ages, reverse=True)
     assert 'href="/?show=all"' in page.text  # best first again, with the rest of the choice kept
 
 
 def test_choices_narrow_the_list_and_count_what_they_leave(browser, many):
-    found = browser.get("/?lang=zh&show=all")
+    found = browser.get("/all?lang=zh&show=all")
     assert {one.entry.lang for one in many.store.items(rows(found))} == {"zh"}
     (interest,) = many.interests()
     claimed = browser.get(f"/?interest={interest.id}&show=all")
     assert rows(claimed)
     assert all("rust" in one.entry.title for one in many.store.items(rows(claimed))[:3])
-    assert rows(browser.get("/?folder=News/Daily"))
-    assert not rows(browser.get("/?folder=Nowhere"))
-    assert "Nothing here fits" in browser.get("/?folder=Nowhere").text
-    both = browser.get("/?show=all")
+    assert rows(browser.get("/all?folder=News/Daily"))
+    assert not rows(browser.get("/all?folder=Nowhere"))
+    assert "Nothing here fits" in browser.get("/all?folder=Nowhere").text
+    both = browser.get("/all?show=all")
     count = int(re.search(r"<span>Chinese</span> <span class=\"figure soft\">(\d+)", both.text)[1])
-    assert count == len(rows(browser.get("/?lang=zh&show=all&upto=70")))
+    assert count == len(rows(browser.get("/all?lang=zh&show=all&upto=70")))
 
 
 def test_an_address_that_makes_no_sense_shows_the_usual_page(browser, many):
-    page = browser.get("/?lane=x&order=up&source=-1&interest=abc&start=9e9&upto=x&list=../..&show=1")
+    page = browser.get("/all?lane=x&order=up&source=-1&interest=abc&start=9e9&upto=x&list=../..&show=1")
     assert page.status_code == 200
     assert rows(page)
 
@@ -115,7 +115,7 @@ def test_near_duplicates_are_folded_and_unfold_in_place(browser, many, clock):
     ]
     many.store.add_entries(source, copies, clock())
     many.understand()
-    page = browser.get("/?upto=80")
+    page = browser.get("/all?upto=80")
     assert "2 more tell it" in page.text
     told = re.search(r'<details class="story">.*?</details>', page.text, re.S)[0]
     assert told.count("Rust compiler 9 is out today") == 2
@@ -129,7 +129,7 @@ def test_a_title_of_a_source_is_never_markup(browser, many, clock):
     )
     many.understand()
     (hostile,) = [one for one in many.store.items([71]) if "script" in one.entry.title]
-    page = browser.get("/?show=all&upto=80")
+    page = browser.get("/all?show=all&upto=80")
     assert "<script>alert" not in page.text
     assert "&lt;script&gt;alert" in page.text
     done = browser.post(f"/item/{hostile.id}/act", data={"sign": "like"}, headers=HTMX)
@@ -185,7 +185,7 @@ def test_a_saved_item_stays_saved_when_it_is_liked(browser, many, clock):
 
 
 def test_marking_above_skips_what_was_not_opened_and_undo_takes_the_whole_batch_back(browser, many, clock):
-    page = browser.get("/")
+    page = browser.get("/all")
     above = re.search(r'name="ids" value="([\d,]+)"', page.text)[1]
     liked, opened = rows(page)[:2]
     browser.post(f"/item/{liked}/act", data={"sign": "like"})
@@ -216,7 +216,7 @@ def test_there_is_nothing_to_undo_at_first(browser, many):
 
 
 def test_the_page_speaks_chinese_throughout(browser, many):
-    page = browser.get("/", headers={"Accept-Language": "zh"})
+    page = browser.get("/all", headers={"Accept-Language": "zh"})
     body = re.sub(r'<(?:style|script).*?</(?:style|script)>|lang="en">.*?</|<[^>]*>', " ", page.text, flags=re.S)
     left = set(re.findall(r"[A-Z][a-z]{3,}(?: [a-z]+)*", body)) - {
         "Attention",

@@ -33,10 +33,10 @@ def told(stocked, clock):
 
 
 def test_a_row_names_topic_and_tone_in_the_visitors_language(told, browser):
-    page = browser.get("/").text
+    page = browser.get("/all").text
     assert 'topic=sports"' in page
     assert 'class="soft tone negative"' in page
-    chinese = browser.get("/", headers={"Accept-Language": "zh"}).text
+    chinese = browser.get("/all", headers={"Accept-Language": "zh"}).text
     for said in ("体育", "my own", "负面", "话题", "语气"):
         assert said in chinese
 

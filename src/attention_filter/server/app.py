@@ -39,20 +39,20 @@ from attention_filter.server.pages import (
     search,
     sources,
     stream,
+    today,
     tray,
     trends,
     welcome,
     you,
 )
 from attention_filter.server.pages import settings as settings_page
-from attention_filter.server.site import Site, render
+from attention_filter.server.site import SOON, Site, render
 from attention_filter.server.work import ask
 from attention_filter.server.worker import WorkerProcess
 from attention_filter.settings import Settings
 from attention_filter.store.jobs import State
 from attention_filter.store.store import Store, open_store
 
-SOON = 2_000  # items that are ranked for the page that asks, when they never were: it takes less than a second
 QUIET = 2.0  # seconds without a request after which the model is loaded: meanwhile pages would take long
 
 
@@ -92,7 +92,7 @@ def create_app(
         here.shelf.renew = renew
     app.state.registry.register(watch.Stored(here.store, clock))
     app.mount("/static", StaticFiles(directory=str(files(__package__) / "static")), name="static")
-    read = (welcome, stream, acts, item, search, images, install, tray)
+    read = (welcome, today, stream, acts, item, search, images, install, tray)
     know = (interests, attention, you, trends, sources, rules, knowledge, digest, feeds, api, profile, settings_page)
     for page in (accounts, passkeys, oidc, live, watch, *read, *know):
         app.include_router(page.router)

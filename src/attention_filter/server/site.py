@@ -14,6 +14,7 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from attention_filter import standing
 from attention_filter.app import Filter
+from attention_filter.server import daily, wording
 from attention_filter.server.access import Visitor, local_path, own_origin, visitor
 from attention_filter.server.lanes import Lists
 from attention_filter.server.language import Language, language, wanted_by
@@ -24,6 +25,8 @@ from attention_filter.store.store import Store
 
 if TYPE_CHECKING:
     from attention_filter.models.encoder import Encoder
+
+SOON = 2_000  # items that are ranked for the page that asks, when they never were: it takes less than a second
 
 
 class Site:
@@ -52,6 +55,7 @@ class Site:
             lstrip_blocks=True,
             auto_reload=False,
         )
+        self.templates.globals["wording"] = wording
 
     @cached_property
     def _encoder(self) -> Encoder:
@@ -66,7 +70,14 @@ class Site:
 
     def rank(self, store: Store) -> None:
         """A new standing at once; where there is a worker, it is asked for one instead, but for a first small one."""
-        standing.refresh(store, preferences(store).tuned(self.settings), self.clock())
+        made = standing.refresh(store, preferences(store).tuned(self.settings), self.clock())
+        daily.refresh(self.filter(store.reader), made.head.newest)
+
+    def make_page(self, mine: Filter) -> None:
+        """See that there is a page of the day. Of a large stream the worker makes it, with its next ranking."""
+        head = standing.kept_head(mine.store)
+        if head and not daily.page_of(mine).places and mine.store.count_items() <= SOON:
+            daily.refresh(mine, head.newest)
 
     def filter(self, reader: str, wishes: Preferences | None = None) -> Filter:
         """A reader's filter on the shared database, not to be closed; `wishes` when they are at hand already."""

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from attention_filter import learned, standing
 from attention_filter.app import Filter
 from attention_filter.errors import UsageError
-from attention_filter.server import post
+from attention_filter.server import daily, post
 from attention_filter.server.preferences import preferences
 from attention_filter.settings import Settings
 from attention_filter.store.jobs import Job
@@ -150,7 +150,8 @@ def rank(work: Work) -> None:
     if not stale and not work.job.payload.get("anew"):
         return
     work.progress("Ranking", 0, 1)
-    standing.refresh(mine.store, mine.settings, now)
+    made = standing.refresh(mine.store, mine.settings, now)
+    daily.refresh(mine, made.head.newest)
     if learned.is_due(mine.store):
         ask(work.store, "reconsider", work.job.reader, work.clock(), AHEAD)
 

@@ -97,7 +97,6 @@ def _page(
         "before": before,
         "after": after,
         "liked": liked,
-        "wording": wording,
     }
 
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
 from attention_filter.app import Filter
-from attention_filter.server import lanes, wording
+from attention_filter.server import lanes
 from attention_filter.server.desk import Desk, count, facets, lines, listed, make_desk, news_of
 from attention_filter.server.pages import welcome
 from attention_filter.server.site import Mine, is_fragment, render, site
@@ -16,9 +16,10 @@ from attention_filter.server.site import Mine, is_fragment, render, site
 router = APIRouter()
 
 
-@router.get("/")
+@router.get("/all")
 def stream(request: Request, mine: Mine) -> Response:
-    """Parameters: those of `lanes.Choice`, and `list` (its name), `start` and `upto` (the rows to show)."""
+    """All there is. Parameters: those of `lanes.Choice`, and `list` (its name), `start` and `upto` (the rows to show).
+    """
     with mine.store.snapshot() as now:
         new = welcome.is_new(now)
     if new:
@@ -81,7 +82,6 @@ def _page(request: Request, desk: Desk, choice: lanes.Choice, usual_order: str) 
         "left": len(kept.ids) - end,
         "where": where,
         "only": only,
-        "wording": wording,
     }
     if is_fragment(request) and start:
         return shown
