@@ -32,6 +32,7 @@ from attention_filter import (
     quotas,
     reading,
     tending,
+    today,
     trends,
     why,
 )
@@ -45,6 +46,7 @@ from attention_filter.sources.wordnet import Sense, WordNet
 from attention_filter.store.search import Hit
 from attention_filter.store.store import Store, open_store
 from attention_filter.tending import Way
+from attention_filter.today import Today
 from attention_filter.trends import Trends
 from attention_filter.types import Feedback, Interest, Item, Ranked, Rule, Sign, Source
 
@@ -203,6 +205,14 @@ class Filter:
         """
         varied = self.settings.variety if variety is None else variety
         return listing.stream(self._reading(exploration), wanted or Selection(), limit, varied)
+
+    def today(self, *, more: bool = False, stories: int | None = None, minutes: float | None = None) -> Today:
+        """The page of the day: the stories that deserve it, chosen when it is first asked for and kept in their places.
+
+        `more` adds the next ones. `stories` and `minutes` (default: the settings) are the reader's budget; given here,
+        they make the page anew.
+        """
+        return today.today(self._reading(), more=more, stories=stories, minutes=minutes)
 
     def ask(self, n: int = 5) -> list[listing.Asked]:
         """The unread items whose rating would teach the filter most, the most telling first. Answer with `act`."""

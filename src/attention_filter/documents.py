@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from attention_filter.sources.wordnet import Sense
     from attention_filter.store.accounts import Account
     from attention_filter.store.search import Hit
+    from attention_filter.today import Today
     from attention_filter.trends import Trends
     from attention_filter.why import Explanation
 
@@ -92,6 +93,22 @@ def ranked(one: Ranked) -> Document:
 def stream(items: Sequence[Ranked]) -> Document:
     """`read`, `digest`: items [ranked]"""
     return {"items": [ranked(one) for one in items]}
+
+
+def today(page: Today) -> Document:
+    """`today`: day, done (something was done with every story), says (how the page ends), waiting (unread above the
+    line that are not on it), new (of these, what came after it was made), away (what was filtered away of what came
+    since the page before), minutes (left to read), items [ranked, and act]"""
+    return {
+        "day": page.day.isoformat(),
+        "done": page.done,
+        "says": str(page),
+        "waiting": page.waiting,
+        "new": page.new,
+        "away": page.away,
+        "minutes": page.minutes,
+        "items": [ranked(one) | {"act": page.acts.get(one.item.id)} for one in page.page],
+    }
 
 
 def tray(items: Sequence[Ranked], count: int, promise: float) -> Document:

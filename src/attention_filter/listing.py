@@ -131,16 +131,23 @@ def arranged(reading: Reading, placed: Placed, limit: int, variety: float) -> li
 
 
 def places_of(
-    reading: Reading, hand: Hand, places: int, wishes: Sequence[lists.Wish] = (), musts: Sequence[lists.AtLeast] = ()
+    reading: Reading,
+    hand: Hand,
+    places: int,
+    wishes: Sequence[lists.Wish] = (),
+    musts: Sequence[lists.AtLeast] = (),
+    screen: int = lists.SCREEN,
 ) -> list[Place]:
-    """The hand as a list of so many places: within the quotas, with what `musts` ask for, some places to learn from."""
+    """The hand as a list of so many places: within the quotas, with what `musts` ask for, some places to learn from.
+    `screen` places are looked at together."""
     bounds = constraints.bind(hand.limits, hand.facts, places)
     bounds = replace(bounds, least=(*bounds.least, *musts))
     pinned = np.flatnonzero(hand.pinned).tolist()[:places]
     relevance = hand.scores / reading.deviation
     drawn = hand.drawn / reading.deviation
-    made = lists.arrange(relevance, places, wishes, bounds, pinned, drawn, reading.exploration)
-    made = lists.by_relevance(made, relevance, len(pinned), sort=not any(pair.next_to for pair in bounds.never))
+    made = lists.arrange(relevance, places, wishes, bounds, pinned, drawn, reading.exploration, screen)
+    sort = not any(pair.next_to for pair in bounds.never)
+    made = lists.by_relevance(made, relevance, len(pinned), sort, screen)
     for problem in made.problems:
         _log.warning(problem)
     ids = hand.batch.ids.tolist()

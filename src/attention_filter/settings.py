@@ -58,6 +58,8 @@ class Settings(BaseSettings):
     variety: float = Field(default=0.1, ge=0.0, le=1.0)  # 0: alike or not; 1: as unlike one another as can be
     wordnet: str = "/usr/share/wordnet"  # folder of WordNet's database files, for suggestions
     half_life_days: float = Field(default=3.0, gt=0)  # of freshness
+    today_stories: int = Field(default=30, ge=5, le=100)  # the page of the day holds at most so many
+    today_minutes: float = Field(default=0.0, ge=0)  # and no more than takes so long to read; 0: any
 
     # The web page (`attention serve`)
     host: str = "127.0.0.1"  # address to listen on; any other than this machine's own demands an account

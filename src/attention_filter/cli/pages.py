@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from attention_filter.audit import Promise
     from attention_filter.listing import Asked
     from attention_filter.store.search import Hit
+    from attention_filter.today import Today
     from attention_filter.why import Carrier, Explanation
 
 SHOWN_CARRIERS = 8
@@ -76,6 +77,30 @@ def ranked_list(items: Sequence[Ranked], now: datetime, language: str) -> Table:
     return table
 
 
+def today(page: Today, now: datetime, language: str) -> Group:
+    """The page of the day: a tick, id, level, chance, title; below it why it is there; and how the page ends."""
+    table = Table.grid(padding=(0, 1))
+    table.add_column(no_wrap=True)
+    table.add_column(justify="right", no_wrap=True, min_width=4)
+    table.add_column(no_wrap=True)
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(overflow="fold")
+    for one in page.page:
+        done = one.item.id in page.acts
+        about = Text(one_line(one.item.entry.title) or "(no title)", "dim" if done else "bold")
+        parts = [*origin(one.item, now, language), *_placed(one)]
+        about.append(f"\n{one_line(str(one.because))}\n{' · '.join(parts)}", "not bold dim")
+        table.add_row(
+            Text("✓" if done else " ", "green"),
+            Text(str(one.item.id), "cyan"),
+            level(one.level),
+            "" if one.probability is None else chance(one.probability),
+            about,
+        )
+    came = f" {page.new} of them came after this page was made: attention today --more" if page.new else ""
+    return Group(table, Text(), Text(str(page), "bold"), *([Text(came.strip(), "dim")] if came else []))
+
+
 def level(one: Level | None) -> Text:
     """How much an item promises, as a word."""
     return Text(NAMES[one], COLOURS[one]) if one else Text()
@@ -104,11 +129,8 @@ def why_asked(one: Asked) -> str:
 
 def _below(one: Ranked, now: datetime, language: str) -> list[str]:
     """What stands below a title."""
-    parts = origin(one.item, now, language)
-    parts += [f"+{len(one.story)} in this story"] if one.story else []
+    parts = [*origin(one.item, now, language), *_placed(one)]
     parts += ["pinned by your rule"] if one.pinned else []
-    parts += [one_line(one.moved)] if one.moved else []
-    parts += [f"adds to what you read: “{one_line(one.adds_to, 40)}”"] if one.adds_to else []
     parts += [f"“{one_line(one.interest, 30)}”"] if one.interest else []
     if one.tray:
         parts.append(one_line(str(one.tray)))
@@ -116,6 +138,13 @@ def _below(one: Ranked, now: datetime, language: str) -> list[str]:
         about = f" “{one_line(reason.detail, 40)}”" if reason.detail and reason.detail != one.interest else ""
         parts.append(f"{SHORT.get(reason.term, reason.term)}{about} {signed(reason.value)}")
     return parts
+
+
+def _placed(one: Ranked) -> list[str]:
+    """What is folded under an item, and why it stands where it stands."""
+    parts = [f"+{len(one.story)} in this story"] if one.story else []
+    parts += [one_line(one.moved)] if one.moved else []
+    return [*parts, f"adds to what you read: “{one_line(one.adds_to, 40)}”"] if one.adds_to else parts
 
 
 def origin(item: Item, now: datetime, language: str = "") -> list[str]:

@@ -48,7 +48,7 @@ FIRST_FIVE_MINUTES = """
 
   attention fetch                           read what you follow
 
-  attention read                            what deserves your attention
+  attention today                           the stories that deserve your day
 
   attention like 12; attention why 12       teach it, and ask it
 """
@@ -88,6 +88,7 @@ def options(
 
 
 app.command("demo", rich_help_panel=reading.PANEL)(demonstration.demo)
+app.command("today", rich_help_panel=reading.PANEL)(reading.today)
 app.command("read", rich_help_panel=reading.PANEL)(reading.read)
 app.command("show", rich_help_panel=reading.PANEL)(reading.show)
 app.command("why", rich_help_panel=reading.PANEL)(reading.why)

@@ -1,4 +1,4 @@
-"""What deserves attention: read, show, why, search, digest."""
+"""What deserves attention: today, read, show, why, search, digest."""
 
 from __future__ import annotations
 
@@ -43,6 +43,35 @@ Variety = Annotated[
 Which = Annotated[str, typer.Argument(metavar="ID", help="The number before its title.")]
 
 
+def today(
+    ctx: typer.Context,
+    more: Annotated[bool, typer.Option("--more", help="Add the next stories to the page.")] = False,
+    stories: Annotated[
+        int | None, typer.Option("--stories", min=1, max=100, help="Make it anew, of at most so many stories.")
+    ] = None,
+    minutes: Annotated[
+        float | None, typer.Option("--minutes", min=1, help="Make it anew, of what can be read in so many minutes.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """The stories that deserve your day: a page with an end, each story with its reason.
+
+    It is made once a day and stays as it is; what you act on is ticked off. All that is unread: attention read.
+    """
+    from attention_filter import documents
+    from attention_filter.cli import pages
+
+    with opened(ctx) as filter:
+        page = filter.today(more=more, stories=stories, minutes=minutes)
+        if as_json:
+            print_json(documents.today(page))
+        elif page.page:
+            screen().print(pages.today(page, filter.clock(), own_language()))
+            hint("attention like, dislike, save, hide, seen ID ticks a story off · read shows All · tray what is away")
+        else:
+            screen().print(_nothing(filter, narrowed=False))
+
+
 def read(
     ctx: typer.Context,
     limit: Limit = 15,
@@ -55,7 +84,7 @@ def read(
     variety: Variety = None,
     as_json: AsJson = False,
 ) -> None:
-    """What deserves your attention, the best first, with reasons.
+    """All that is unread and not filtered away, the best first, with reasons.
 
     A bar shows the score against the best of the list; dotted bars are scores below zero.
     """

@@ -21,6 +21,7 @@ from attention_filter.personal.feedback import History
 # they cost together less than 1 % of nDCG@10 (benchmarks/lists.py).
 VARIETY, MIX, SPREAD = 3.0, 5.0, 1.0
 NEAR_THE_TOP = 100  # places that later ones are kept different from
+LEARNING = 0.1  # the least share of the places that is given to what would teach most, where any is
 SCREEN = 10  # places that are looked at together: what stands among them is varied, how they stand follows the scores
 
 # Why an item stands above a better one, where no wish says it.
@@ -122,10 +123,11 @@ def arrange(
     first: Sequence[int] = (),
     drawn: np.ndarray | None = None,
     explore: float = 0.0,
+    screen: int = SCREEN,
 ) -> Arranged:
     """The first `limit` places of n rows, made greedily; `relevance` (n,) is the score in deviations.
 
-    The share `explore` of the places of each SCREEN, its last ones and at least one of ten, is given to the rows that
+    The share `explore` of the places of each `screen`, its last ones and at least one of ten, is given to the rows that
     `drawn` (n,), the relevance under a draw from what is believed, ranks highest (Thompson sampling): where the draw
     ranks none of the rest above what is there, nothing is unsure, and the place is like any other.
 
@@ -162,10 +164,10 @@ def arrange(
         if costs and relevance[row] < relevance[best]:
             spared = [float(cost[best] - cost[row]) for cost in costs]
             ahead[row] = wishes[int(np.argmax(spared))].says
-        if drawn is not None and not last_call and _is_to_learn(len(placed), places, explore):
+        if drawn is not None and not last_call and _is_to_learn(len(placed), places, explore, screen):
             unsure = int(np.where(allowed & ~reserved, drawn, -np.inf).argmax())
-            screen = placed[len(placed) // SCREEN * SCREEN :]
-            if relevance[unsure] < relevance[row] and drawn[unsure] > drawn[screen].min(initial=np.inf):
+            beside = placed[len(placed) // screen * screen :]
+            if relevance[unsure] < relevance[row] and drawn[unsure] > drawn[beside].min(initial=np.inf):
                 row, moved[unsure] = unsure, TO_LEARN
         for other in np.flatnonzero(left & ~free & (value > value[row])).tolist():
             moved.setdefault(other, f"held back: {watch.reason(other, placed)}")
@@ -187,15 +189,17 @@ def arrange(
     return Arranged(placed, fitting, said, problems, ahead, beyond)
 
 
-def _is_to_learn(place: int, places: int, share: float) -> bool:
-    """Whether a place is among the last ones of its SCREEN, which are given to what would teach most."""
-    start = place // SCREEN * SCREEN
-    size = min(SCREEN, places - start)
-    return share > 0 and place - start >= size - round(max(share, 1 / SCREEN) * size)
+def _is_to_learn(place: int, places: int, share: float, screen: int) -> bool:
+    """Whether a place is among the last ones of its screen, which are given to what would teach most."""
+    start = place // screen * screen
+    size = min(screen, places - start)
+    return share > 0 and place - start >= size - round(max(share, LEARNING) * size)
 
 
-def by_relevance(arranged: Arranged, relevance: np.ndarray, pinned: int, sort: bool = True) -> Arranged:
-    """The same list with the rows of each SCREEN in the order of their relevance (unless `sort` is off, where bounds
+def by_relevance(
+    arranged: Arranged, relevance: np.ndarray, pinned: int, sort: bool = True, screen: int = SCREEN
+) -> Arranged:
+    """The same list with the rows of each `screen` in the order of their relevance (unless `sort` is off, where bounds
     ask for an order), and with each row that stands above a better one `moved`, which says why.
 
     So what is not moved is sorted. The first `pinned` rows and those held back stay where they are.
@@ -206,8 +210,8 @@ def by_relevance(arranged: Arranged, relevance: np.ndarray, pinned: int, sort: b
     ([0, 1, 2], {2: 'for variety'})
     """
     rows = list(arranged.rows)
-    for start in range(0, arranged.fitting if sort else 0, SCREEN):
-        place = slice(max(start, pinned), min(start + SCREEN, arranged.fitting))
+    for start in range(0, arranged.fitting if sort else 0, screen):
+        place = slice(max(start, pinned), min(start + screen, arranged.fitting))
         rows[place] = sorted(rows[place], key=lambda row: (-relevance[row], row))
     best, moved = arranged.beyond, dict(arranged.moved)
     for row in reversed(rows[pinned : arranged.fitting]):
