@@ -123,7 +123,7 @@ def test_what_is_done_is_ticked_off_in_its_place_and_the_page_ends(world):
     assert [one.level for one in page.page[:3]] == [None] * 3
     assert "to look at" in str(page)
     for one, other in pairwise(page.page[3:]):
-        assert one.probability >= other.probability or one.moved == today.AS_IT_WAS
+        assert one.probability >= other.probability or one.moved == today.KEEPS_ITS_PLACE
     world.filter.act(before[3:], Sign.SKIP)
     page = world.filter.today()
     assert page.done

@@ -4,8 +4,8 @@ with open_filter() as filter:
     filter.add("https://example.org/feed.xml")
     filter.add_interest("climate and energy")
     filter.fetch()
-    for ranked in filter.stream(limit=10):
-        print(ranked.score, ranked.item.entry.title)
+    for ranked in filter.today().page:
+        print(ranked.level, ranked.item.entry.title, ranked.because)
 """
 
 from __future__ import annotations
@@ -201,7 +201,8 @@ class Filter:
     ) -> list[Ranked]:
         """The best unread items, pinned ones first, each with its reasons.
 
-        `exploration` 0 shows only what is thought best, 1 what might be; `variety` 1 sets unlike items side by side.
+        `exploration` is the share of the places that is given to what would teach most; `variety` 1 sets unlike items
+        side by side. An item that stands above a better one is `moved`, which says why.
         """
         varied = self.settings.variety if variety is None else variety
         return listing.stream(self._reading(exploration), wanted or Selection(), limit, varied)

@@ -54,7 +54,7 @@ class Settings(BaseSettings):
     smtp_password: SecretStr = SecretStr("")
     smtp_from: str = ""  # e.g. "Attention Filter <digest@example.org>"
     smtp_tls: Literal["starttls", "tls", "none"] = "starttls"
-    exploration: float = Field(default=0.1, ge=0.0, le=1.0)  # 0: only the best; 1: as bold as it is unsure of you
+    exploration: float = Field(default=0.1, ge=0.0, le=1.0)  # share of a list's places that is given to learn about you
     variety: float = Field(default=0.1, ge=0.0, le=1.0)  # 0: alike or not; 1: as unlike one another as can be
     wordnet: str = "/usr/share/wordnet"  # folder of WordNet's database files, for suggestions
     half_life_days: float = Field(default=3.0, gt=0)  # of freshness

@@ -26,7 +26,7 @@ from attention_filter.types import Ranked, Sign
 TODAY = "today"  # the name of the state that the page is kept in
 DAYS = 60  # whose pages are remembered
 LATELY = timedelta(days=7)  # what the first page is made of, if that is enough
-AS_IT_WAS = "where it stood when the page was made"
+KEEPS_ITS_PLACE = "keeps its place"
 
 
 @dataclass(frozen=True)
@@ -192,7 +192,7 @@ def _shown(reading: Reading, placed: Placed, page: Page) -> Today:
         if one.item.id in acts:
             one = replace(one, probability=None, level=None)  # nobody asks any more whether it is wanted
         elif not moved and not one.pinned:
-            moved = AS_IT_WAS if one.score < best - 1e-9 else None
+            moved = KEEPS_ITS_PLACE if one.score < best - 1e-9 else None
             best = max(best, one.score)
         out.append(replace(one, story=there.story, moved=moved, held_back=there.held_back))
     unread = ~np.isin(placed.ids, page.items)

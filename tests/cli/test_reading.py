@@ -223,3 +223,35 @@ def test_rules_know_topic_and_tone(attention, news):
     assert added.out == "Rule 1: block: topic sports and sentiment negative\n"
     assert attention("rules", "--json").json["rules"][0]["topic"] == "sports"
     assert "no such topic" in attention("rules", "add", "--block", "--topic", "nonsense").err
+
+
+def test_today_is_a_page_that_ends(attention, news):
+    assert "attention add URL" in attention("--db", "empty.db", "today").out
+    page = attention("today", "--json").json
+    assert set(page) == {"day", "done", "says", "waiting", "new", "away", "minutes", "items"}
+    assert set(page["items"][0]) == RANKED | {"act"}
+    chances = [item["probability"] for item in page["items"]]
+    assert chances == sorted(chances, reverse=True)
+    assert page["items"][0]["because"]["says"] == "Because you follow “compilers of programming languages”"
+    first = page["items"][0]["id"]
+    attention("like", first)
+    again = attention("today", "--json").json["items"]
+    assert [item["id"] for item in again] == [item["id"] for item in page["items"]]
+    assert (again[0]["act"], again[0]["level"], again[1]["act"]) == ("like", None, None)
+    out = attention("today").out
+    assert out.splitlines()[0].startswith("✓")
+    assert "Because you follow" in out
+    assert "more wait in All" in " ".join(out.split())
+    assert max(map(len, out.splitlines())) <= 80
+    for item in page["items"]:
+        attention("seen", item["id"])
+    assert "You are done." in attention("today").out
+    assert len(attention("today", "--stories", "3", "--json").json["items"]) <= 3
+
+
+def test_read_shows_level_and_chance(attention, news):
+    listed = attention("read", "--json").json["items"]
+    names = {"high": "High", "worth": "Worth a look", "maybe": "Maybe"}
+    out = attention("read").out
+    assert {item["level"] for item in listed} <= set(names)
+    assert all(names[item["level"]] in out for item in listed)

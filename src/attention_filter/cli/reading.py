@@ -35,7 +35,7 @@ Lang = Annotated[str | None, typer.Option("--lang", help="Only this language: en
 Topic = Annotated[str | None, typer.Option("--topic", help="Only about this: see attention topics.")]
 Feels = Annotated[str | None, typer.Option("--sentiment", help="Only negative, neutral or positive ones.")]
 Explore = Annotated[
-    float | None, typer.Option("--explore", min=0, max=1, help="0: only the best; 1: as bold as it is unsure of you.")
+    float | None, typer.Option("--explore", min=0, max=1, help="Share of the places that is given to learn about you.")
 ]
 Variety = Annotated[
     float | None, typer.Option("--variety", min=0, max=1, help="0: alike or not; 1: as unlike as can be.")
