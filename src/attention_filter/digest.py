@@ -158,8 +158,8 @@ ENGLISH = English()
 
 @dataclass(frozen=True)
 class Story:
-    """An item as a digest tells it. `promise` is its level and chance, empty while nothing is known; `percent` the length
-    of its bar."""
+    """An item as a digest tells it. `promise` is its level and chance, empty while nothing is known; `percent` the
+    length of its bar."""
 
     title: str
     url: str | None

@@ -174,8 +174,8 @@ def test_nothing_that_a_feed_sends_runs(infested, chromium, policy):
         page.goto(path, wait_until="load")
         wrong.extend(f"{path}: {strange}" for strange in page.evaluate(STRANGE))
 
-    look("/?show=all&upto=2000")
-    look("/?lane=rest&show=all&upto=2000")
+    look("/all?show=all&upto=2000")
+    look("/all?lane=rest&show=all&upto=2000")
     look("/sources")
     sources = page.locator(".sources h3 a").evaluate_all("all => all.map(at => new URL(at.href).pathname)")
     words = ["story", "script", "onerror", "svg"]
@@ -198,7 +198,7 @@ def test_nothing_that_a_feed_sends_runs(infested, chromium, policy):
 
 
 def shown_in(page, lane: str) -> list[str]:
-    page.goto(f"/?lane={lane}&show=all&upto=2000")
+    page.goto(f"/all?lane={lane}&show=all&upto=2000")
     return page.locator("#items .to").evaluate_all("all => all.map(at => new URL(at.href).pathname)")
 
 

@@ -104,7 +104,7 @@ def test_next_and_previous_follow_the_list(browser, taught):
     page = browser.get(f"/item/{ids[1]}?list={name}").text
     assert f'rel="prev" href="/item/{ids[0]}?list={name}"' in page
     assert f'rel="next" href="/item/{ids[2]}?list={name}"' in page
-    assert f'href="/?list={name}&amp;upto=2#item-{ids[1]}"' in page
+    assert f'href="/all?list={name}&amp;upto=2#item-{ids[1]}"' in page
     assert 'rel="next"' not in browser.get(f"/item/{ids[1]}?list=gone").text
 
 

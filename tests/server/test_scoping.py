@@ -80,6 +80,8 @@ OWN = {
     "GET /welcome/fresh": Try(status=(204,)),
     "GET /welcome/work": Try(status=(200,)),
     "GET /fresh": Try(status=(204,)),
+    "GET /today/end": Try(status=(200,)),
+    "POST /today/more": Try(status=(303,)),
     "GET /sources": Try(query={"added": "1"}, status=(200,)),
     "POST /sources": Try(form={"address": ""}, status=(422,)),
     "GET /add": Try(query={"url": "https://e.org/"}, status=(200,)),

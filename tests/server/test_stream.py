@@ -58,7 +58,7 @@ def test_a_kept_list_keeps_its_order_and_shows_as_far_as_was_read(browser, many)
     first = browser.get("/all")
     name = re.search(r'data-list="(\w+)"', first.text)[1]
     browser.post(f"/item/{rows(first)[5]}/act", data={"sign": "dislike"})
-    again = browser.get(f"/?list={name}&upto=30")
+    again = browser.get(f"/all?list={name}&upto=30")
     assert rows(again)[:SIZE] == rows(first)
     assert len(rows(again)) == 30
     assert rows(first)[5] not in rows(browser.get("/all"))
@@ -76,14 +76,14 @@ def test_time_orders_by_age_and_the_address_says_so(browser, many):
     page = browser.get("/all?order=time&show=all")
     ages = [one.published for one in (item.entry for item in many.store.items(rows(page)))]
     assert ages == sorted(ages, reverse=True)
-    assert 'href="/?show=all"' in page.text  # best first again, with the rest of the choice kept
+    assert 'href="/all?show=all"' in page.text  # best first again, with the rest of the choice kept
 
 
 def test_choices_narrow_the_list_and_count_what_they_leave(browser, many):
     found = browser.get("/all?lang=zh&show=all")
     assert {one.entry.lang for one in many.store.items(rows(found))} == {"zh"}
     (interest,) = many.interests()
-    claimed = browser.get(f"/?interest={interest.id}&show=all")
+    claimed = browser.get(f"/all?interest={interest.id}&show=all")
     assert rows(claimed)
     assert all("rust" in one.entry.title for one in many.store.items(rows(claimed))[:3])
     assert rows(browser.get("/all?folder=News/Daily"))
@@ -103,7 +103,7 @@ def test_an_address_that_makes_no_sense_shows_the_usual_page(browser, many):
 def test_what_a_rule_blocks_is_in_neither_lane(browser, many):
     many.add_rule(Rule(0, RuleAction.BLOCK, words=("football",)))
     for lane in ("you", "rest"):
-        shown = many.store.items(rows(browser.get(f"/?lane={lane}&show=all&upto=70")))
+        shown = many.store.items(rows(browser.get(f"/all?lane={lane}&show=all&upto=70")))
         assert not any("football" in one.entry.title for one in shown)
 
 
@@ -153,9 +153,12 @@ def test_an_act_changes_the_buttons_in_place_and_offers_undo(browser, many):
 
 def test_without_javascript_an_act_leads_back_to_its_row(browser, many):
     answer = browser.post(
-        "/item/3/act", data={"sign": "save"}, headers={"Referer": "http://127.0.0.1/?lane=rest"}, follow_redirects=False
+        "/item/3/act",
+        data={"sign": "save"},
+        headers={"Referer": "http://127.0.0.1/all?lane=rest"},
+        follow_redirects=False,
     )
-    assert (answer.status_code, answer.headers["location"]) == (303, "/?lane=rest#item-3")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/all?lane=rest#item-3")
     elsewhere = browser.post(
         "/item/3/act",
         data={"sign": "save"},
@@ -233,11 +236,11 @@ def test_the_page_speaks_chinese_throughout(browser, many):
 
 
 def test_an_address_leaves_out_what_is_usual():
-    assert address(Choice(), "rank") == "/"
+    assert address(Choice(), "rank") == "/all"
     assert address(Choice(order="time"), "time") == "/"
     assert address(Choice(lane="saved", order="time", show="all"), "time") == "/saved"
     there = choice_of({"folder": "a&b/ä", "source": "3"}, "you", "rank")
-    assert unquote(address(there, "rank")) == "/?source=3&folder=a&b/ä"
+    assert unquote(address(there, "rank")) == "/all?source=3&folder=a&b/ä"
 
 
 def test_the_opinion_that_counts_is_the_latest_and_saving_is_its_own(clock):

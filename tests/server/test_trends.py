@@ -44,7 +44,7 @@ def test_a_row_names_topic_and_tone_in_the_visitors_language(told, browser):
 def test_the_stream_is_narrowed_by_topic_and_by_tone(told, browser):
     def rows(address):
         """In both lanes."""
-        pages = (browser.get(f"/?lane={lane}&{address}").text for lane in ("you", "rest"))
+        pages = (browser.get(f"/all?lane={lane}&{address}").text for lane in ("you", "rest"))
         return sum(page.count('<li class="item"') for page in pages)
 
     assert rows("topic=sports") == 2
@@ -56,7 +56,7 @@ def test_the_stream_is_narrowed_by_topic_and_by_tone(told, browser):
 def test_an_item_says_both(told, browser):
     item = next(one.id for one in told.store.newest(100) if one.sentiment == "negative")
     page = browser.get(f"/item/{item}").text
-    assert 'href="/?topic=sports"' in page
+    assert 'href="/all?topic=sports"' in page
     assert "Tone, from −1 to 1: -0.70" in page
 
 

@@ -30,7 +30,7 @@ def folder(tmp_path):
 def test_a_new_reader_is_led_here_and_one_who_skipped_is_not(browser, mine):
     assert page_of(browser.get("/")).css_first("h1").text() == "What deserves your attention?"
     assert where(browser.post("/welcome/skip", follow_redirects=False)) == "/"
-    assert page_of(browser.get("/")).css_first("h1").text() == "For you"
+    assert page_of(browser.get("/")).css_first("h1").text() == "Today"
 
 
 def test_the_first_run_goes_from_interests_to_sources_to_ranked_items(browser, mine, worker, folder, clock):

@@ -154,17 +154,17 @@ def test_what_a_source_brings_is_handed_on_while_others_are_awaited(store, folde
     monkeypatch.setattr(intake, "_store_file", slow)
     ask(store, "fetch", "me", NOW)
     Worker(store, Settings(), clock, {"fetch": KINDS["fetch"]}).run_one()
-    assert waiting == [{"load"}, {"load", "understand", "rank"}]
+    assert waiting == [{"load"}, {"load", "understand", "first look"}]
 
 
 def test_a_first_list_waits_for_the_model_for_three_seconds_only(store, folder, clock):
     store.add_source(str(folder), SourceKind.FOLDER, now=NOW)
-    worker = Worker(store, Settings(), clock, {name: KINDS[name] for name in ("fetch", "rank")})  # it never comes
+    worker = Worker(store, Settings(), clock, {name: KINDS[name] for name in ("fetch", "first look")})  # it never comes
     ask(store, "fetch", "me", NOW)
     assert worker.run_one().kind == "fetch"
     assert worker.run_one() is None
     clock.now += work.BY_WORDS
-    assert worker.run_one().kind == "rank"
+    assert worker.run_one().kind == "first look"
     assert len(standing.kept(store)) == 30
 
 

@@ -112,7 +112,7 @@ def fetch(work: Work) -> None:
                 continue
             ask(work.store, "understand", name, work.clock(), payload={"awaited": True})
             if standing.kept_head(work.store.for_reader(name)) is None:
-                ask(work.store, "rank", name, work.clock(), BY_WORDS)
+                ask(work.store, "first look", name, work.clock(), BY_WORDS)
 
     sources = [work.store.for_reader(name).source(id_) for name, id_ in due]
     followed_by = {id_: name for name, id_ in due}
@@ -154,6 +154,12 @@ def rank(work: Work) -> None:
     daily.refresh(mine, made.head.newest)
     if learned.is_due(mine.store):
         ask(work.store, "reconsider", work.job.reader, work.clock(), AHEAD)
+
+
+def first_look(work: Work) -> None:
+    """Rank by words alone what there is, if the model still keeps the reader waiting for a first list."""
+    if standing.kept_head(work.store.for_reader(str(work.job.reader))) is None:
+        rank(work)
 
 
 def reconsider(work: Work) -> None:
@@ -198,6 +204,7 @@ KINDS: Mapping[str, Kind] = {
     "reconsider": Kind(reconsider, "learning"),
     "measure": Kind(measure, "learning"),
     "rank": Kind(rank, "ranking"),
+    "first look": Kind(first_look, "ranking"),
     "digest": Kind(digest, "post"),
 }
 

@@ -18,8 +18,7 @@ router = APIRouter()
 
 @router.get("/all")
 def stream(request: Request, mine: Mine) -> Response:
-    """All there is. Parameters: those of `lanes.Choice`, and `list` (its name), `start` and `upto` (the rows to show).
-    """
+    """All there is. Parameters: those of `lanes.Choice`, `list` (its name), `start` and `upto` (the rows to show)."""
     with mine.store.snapshot() as now:
         new = welcome.is_new(now)
     if new:

@@ -1,4 +1,4 @@
-"""Today: the front page, with an end. It stands as it was made; what is done stays in its place, and more is asked for."""
+"""Today: the front page, with an end. It stays as it was made, and what is done stays in its place."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from attention_filter.server import daily
 from attention_filter.server.desk import Desk, Line, lines, listed, make_desk
 from attention_filter.server.lanes import Choice
 from attention_filter.server.pages import welcome
-from attention_filter.server.site import Mine, is_fragment, render, site
+from attention_filter.server.site import Mine, render, site
 
 PAGE, ALL, REST = Choice(lane="today"), Choice(), Choice(lane="rest")
 
@@ -24,14 +24,17 @@ router = APIRouter()
 
 @dataclass(frozen=True)
 class Day:
-    """The page of the day as it is now: its rows, how many of them are `done`; beside it, `waiting` unread above the
-    line, of these `new` since it was made, and `away`, of what came since the page before, filtered away."""
+    """The page of the day that was `made` then (in seconds) as it is now: its rows, how many of them are `done`; beside
+    it, `waiting` unread above the line, of these `new` since it was made, and `away`, of what came since the page
+    before, filtered away. `is_sorted`: by the chances of now, but for the rows that say why they stand elsewhere."""
 
+    made: float
     lines: tuple[Line, ...]
     done: int
     waiting: int
     new: int
     away: int
+    is_sorted: bool
 
     @property
     def left(self) -> int:
@@ -58,16 +61,18 @@ def front(request: Request, mine: Mine) -> Response:
             now.reader, PAGE, desk.standing.head.id, np.array([one.glance.id for one in shown.lines], np.int64)
         )
         said = bool(desk.interests) or bool(now.acts())
-    return render(request, "today.html", day=shown, kept=kept, followed=bool(desk.sources), said=said, choice=PAGE)
+    return render(request, "today.html", day=shown, kept=kept, followed=bool(desk.sources), said=said, other=False)
 
 
 @router.get("/today/end")
 def end(request: Request, mine: Mine) -> Response:
-    """How far one is and how the page ends; a part of the page."""
+    """How far one is and how the page ends, and whether another was `made` than the one that is shown; a part of it."""
     page = daily.page_of(mine)
     with mine.store.snapshot() as now:
         desk = make_desk(now, site(request).shelf.table(now))
-        return render(request, "_today_end.html", day=day_of(desk, page, daily.shown(now)), oob=is_fragment(request))
+        day = day_of(desk, page, daily.shown(now))
+    other = request.query_params.get("made") != str(day.made)
+    return render(request, "_today_end.html", day=day, other=other, part=True)
 
 
 @router.post("/today/more")
@@ -80,26 +85,26 @@ def more(mine: Mine) -> Response:
 
 
 def day_of(desk: Desk, page: today.Page, shown: daily.Shown) -> Day:
-    """The page with the chances of now. What stands above a better one, because the page stays as it was made, says so.
-    """
+    """The page with the chances of now."""
     places = {place.item: place for place in page.places}
     told = _told(desk, list(places))
-    found, best = [], float("-inf")
+    found, best, is_sorted = [], float("-inf"), True
     for line in reversed(lines(desk, list(places), places)):
-        moved = places[line.glance.id].moved
-        if line.score is not None and not moved and not line.pinned:
-            moved = today.AS_IT_WAS if line.score < best - 1e-6 else None
-            best = max(best, line.score)
         id_ = line.glance.id
-        found.append(replace(line, moved=moved, because=shown.because.get(id_), told=id_ in told))
+        if line.score is not None and not line.moved and not line.pinned:
+            is_sorted = is_sorted and line.score >= best - 1e-6
+            best = max(best, line.score)
+        found.append(replace(line, because=shown.because.get(id_), told=id_ in told))
     above, away = listed(desk, ALL), listed(desk, REST)
     waiting = above[~np.isin(above, page.items)]
     return Day(
+        page.made,
         tuple(reversed(found)),
         sum(line.done.acted or line.told for line in found),
         len(waiting),
         int((waiting > shown.newest).sum()),
         int((away > shown.since).sum()),
+        is_sorted,
     )
 
 
