@@ -12,6 +12,7 @@ from attention_filter.app import open_filter
 from attention_filter.errors import UsageError
 from attention_filter.insight_page import insight_html
 from attention_filter.personal.replay import MEAN, NEWEST
+from attention_filter.reading import Selection, place
 from attention_filter.settings import Settings
 from attention_filter.types import Sign
 from attention_filter.words import words
@@ -125,15 +126,15 @@ def put(filled, method, acts):
 
 def test_a_fall_back_orders_the_stream_says_so_and_its_reasons_sum_to_the_score(filled):
     act(filled, 6, 6)
-    line, chances = filled._reading().line, {one.item.id: one.probability for one in filled.rank(range(1, 241))}
+    line = filled._reading().line
     put(filled, NEWEST, 12)
     top = filled.stream(50)
     assert [one.item.date for one in top] == sorted((one.item.date for one in top), reverse=True)
     assert all(sum(r.value for r in one.reasons) == pytest.approx(one.score, abs=1e-6) for one in top)
     assert all(one.reasons[0].term == "fallback" and one.reasons[0].detail.startswith(NEWEST) for one in top)
-    # The line and the probabilities stay the filter's own: the promise does not depend on who orders.
+    # The line stays the filter's own: the promise does not depend on who orders. Its chances say nothing of this order.
     assert filled._reading().line == line
-    assert all(one.probability == pytest.approx(chances[one.item.id]) for one in top)
+    assert all(one.probability is one.level is None for one in top)
     told = filled.why(top[0].item.id, with_words=False)
     assert told.ranked.score == pytest.approx(sum(r.value for r in told.ranked.reasons))
     put(filled, MEAN, 12)
@@ -172,10 +173,11 @@ def test_a_find_is_a_like_counts_against_the_promise_and_can_be_undone(filled):
     # Clopper & Pearson's interval for 2 of 20, from their tables.
     assert (told.away.low, told.away.high) == pytest.approx((0.0123, 0.3170), abs=1e-4)
     # Who reads 8 and would read so much of what is unread in the stream loses this much to the tray.
-    acted = {a.item for a in filled.store.feedback()}
-    stream = [one for one in filled.rank(set(range(1, 241)) - acted) if not one.tray]
-    assert told.tray == filled.tray()[1] == 240 - len(acted) - len(stream)
-    assert told.wanted == pytest.approx(8 + sum(one.probability for one in stream))
+    now = filled._reading()
+    unread = place(now, Selection())
+    above = unread.interest >= now.line
+    assert told.tray == filled.tray()[1] == (~above).sum()
+    assert told.wanted == pytest.approx(8 + now.curve.probability(unread.interest[above]).sum())
     for kept, away in ((told.kept.share, 0.1), (told.kept.low, 0.3170), (told.kept.high, 0.0123)):
         assert kept == pytest.approx(told.wanted / (told.wanted + away * told.tray), abs=1e-3)
     assert {a.item for a in filled.store.feedback() if a.sign is Sign.LIKE} >= set(shown[:2])
@@ -211,8 +213,7 @@ def test_a_higher_promise_leaves_less_in_the_tray(filled):
 def test_a_better_fitting_item_is_never_less_likely_to_be_read(filled):
     assert all(one.probability is None for one in filled.stream(5))
     act(filled, 5, 5)
-    every = sorted(filled.rank(range(1, 241)), key=lambda one: sum(
-        r.value for r in one.reasons if r.term not in ("fresh", "source")))  # fmt: skip
+    every = sorted(filled.rank(range(1, 241)), key=lambda one: one.score)
     chances = [one.probability for one in every]
     assert np.all(np.diff(chances) >= -1e-9)
     assert 0 < chances[0] < 0.1 < chances[-1] < 1

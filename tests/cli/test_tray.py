@@ -61,4 +61,4 @@ def test_probabilities_stand_in_the_list_and_in_why(attention, news):
     first = attention("read", "--json").json["items"][0]
     assert 0 < first["probability"] < 1
     assert " % " in attention("read").out
-    assert "that you would read it" in " ".join(attention("why", first["id"], "--no-words").out.split())
+    assert "that you want it" in " ".join(attention("why", first["id"], "--no-words").out.split())

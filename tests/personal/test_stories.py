@@ -62,6 +62,12 @@ def test_a_title_or_a_link_tells_a_story_in_another_source_only():
     assert alike(late, late)[0].tolist() == [True, False, True, False]
 
 
+def test_a_word_or_two_that_are_shared_tell_no_story():
+    short = articles(texts(range(2), range(2), range(4), range(4)))
+    assert alike(short, short).tolist() == [[True, False, False, False], [False, True, False, False],
+                                            [False, False, True, True], [False, False, True, True]]  # fmt: skip
+
+
 def test_of_copies_the_one_with_the_highest_priority_speaks(world, monkeypatch):
     rows = [0, 1, 0, 2, 0]
     copies = articles(world.features[rows], dates=np.array([0, 1, 2, 3, 9]) * DAY)

@@ -13,6 +13,7 @@ import numpy as np
 from attention_filter.personal.features import Features, similarity, word_cosines
 
 SAME_WORDS = 0.5  # cosine of TF-IDF above which two items tell one story …
+FEW_WORDS = 4  # different words of a text that tell something; fewer may be shared by chance
 SAME_MEANING = 0.85  # … or cosine of centred meaning
 SAME_PAGE = 0.2  # cosine of TF-IDF that is enough when both link to the same page
 SAME_DAYS = 4.0  # within this time of each other
@@ -74,12 +75,18 @@ def alike(some: Articles, others: Articles) -> np.ndarray:
     Two items of one source are compared by what they say alone: a series has one title, a list of changes one link.
     """
     words = word_cosines(some.features, others.features)
+    words *= (_lengths(some) >= FEW_WORDS)[:, None] & (_lengths(others) >= FEW_WORDS)
     same = (words >= SAME_WORDS) | (similarity(some.features, others.features, 0.0) >= SAME_MEANING)
     elsewhere = some.sources[:, None] != others.sources
     titles, links = some.titles[:, None], some.links[:, None]
     same |= elsewhere & (titles != 0) & (titles == others.titles)
     same |= elsewhere & (links != 0) & (links == others.links) & (words >= SAME_PAGE)
     return np.asarray(same & (np.abs(some.dates[:, None] - others.dates) <= SAME_DAYS * 86_400), bool)
+
+
+def _lengths(articles: Articles) -> np.ndarray:
+    """How many words of each text tell something (n,)."""
+    return np.diff(articles.features.words.indptr)
 
 
 def fold_stories(scores: np.ndarray, articles: Articles) -> list[Story]:
@@ -128,8 +135,9 @@ def retold(new: Articles, came: np.ndarray, read: Articles, at: np.ndarray) -> R
     for rows, window, same in _windows(new, read):
         for place in np.flatnonzero(same.any(1)).tolist():
             row, those = int(rows[place]), window[same[place]]
-            told = [one for one in those.tolist() if not (came[row] > at[one] and _adds(new, row, read, one))]
-            (repeats if told else adds)[row] = told[0] if told else those[-1]
+            told = (one for one in those.tolist() if came[row] <= at[one] or not _adds(new, row, read, one))
+            repeats[row] = next(told, -1)
+            adds[row] = those[-1] if repeats[row] < 0 else -1
     return Retold(repeats, adds)
 
 
