@@ -186,6 +186,7 @@ PROGRAMS = {
     "GET /api/items/{item}": Try(path={"item": "{item}"}),
     "POST /api/items/{item}/acts": Try(path={"item": "{item}"}, json={"sign": "like"}),
     "DELETE /api/acts/{act_id}": Try(path={"act_id": "{act}"}),
+    "GET /api/today": Try(status=(200,)),
     "GET /api/interests": Try(status=(200,)),
     "GET /api/sources": Try(status=(200,)),
 }

@@ -18,8 +18,8 @@ SHOWN = "today shown"  # the name of the state
 @dataclass(frozen=True)
 class Shown:
     """What belongs to the page that was `made` then (in seconds) for its `day`: `newest`, the newest item of all at
-    that time, `since`, the newest at the page before (0: none), what spoke most for each of its items, and whether it
-    is `early`: made before all was encoded that there was."""
+    that time, `since`, the newest at the page before (0: none), what spoke most for each of its items and what
+    read story it adds to; and whether it is `early`: made before all was encoded that there was."""
 
     day: str = ""
     made: float = 0.0
@@ -27,6 +27,7 @@ class Shown:
     since: int = 0
     early: bool = False
     because: Mapping[int, Because] = field(default_factory=dict)
+    adds_to: Mapping[int, str] = field(default_factory=dict)
 
 
 def refresh(mine: Filter, newest: int) -> None:
@@ -56,6 +57,7 @@ def refresh(mine: Filter, newest: int) -> None:
         "since": before.since if page.day == before.day else before.newest,
         "early": before.early if is_same else bool(store.missing_vectors(learned.model_of(store), limit=1)),
         "because": {id_: asdict(why) for id_, why in because.items()},
+        "adds_to": {one.item.id: one.adds_to for one in ranked if one.adds_to},
     }
     store.put_state(SHOWN, json.dumps(kept, ensure_ascii=False).encode())
 
@@ -69,7 +71,8 @@ def shown(store: Store) -> Shown:
     """What was kept by `refresh`."""
     stored = json.loads(store.get_state(SHOWN) or b"{}")
     because = {int(item): _because(parts) for item, parts in stored.pop("because", {}).items()}
-    return Shown(**stored, because=because)
+    adds_to = {int(item): title for item, title in stored.pop("adds_to", {}).items()}
+    return Shown(**stored, because=because, adds_to=adds_to)
 
 
 def _because(parts: Mapping[str, str | bool | None]) -> Because:

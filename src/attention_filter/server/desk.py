@@ -42,6 +42,7 @@ class Line:
     moved: str | None = None
     because: Because | None = None
     told: bool = False  # a copy of it was read, liked, hidden …
+    adds_to: str | None = None  # the title of what was read of its story, which it adds to
     topic: str = ""
     feeling: str = ""
 

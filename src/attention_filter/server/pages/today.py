@@ -94,7 +94,8 @@ def day_of(desk: Desk, page: today.Page, shown: daily.Shown) -> Day:
         if line.score is not None and not line.moved and not line.pinned:
             is_sorted = is_sorted and line.score >= best - 1e-6
             best = max(best, line.score)
-        found.append(replace(line, because=shown.because.get(id_), told=id_ in told))
+        why, adds_to = shown.because.get(id_), shown.adds_to.get(id_)
+        found.append(replace(line, because=why, adds_to=adds_to, told=id_ in told))
     above, away = listed(desk, ALL), listed(desk, REST)
     waiting = above[~np.isin(above, page.items)]
     return Day(
