@@ -63,6 +63,7 @@ ENDLESS = {"GET /events"}
 OWN = {
     "GET /": Try(status=(303,)),  # to the first run
     "GET /saved": Try(status=(200,)),
+    "GET /all": Try(status=(303,)),  # to the first run
     "GET /search": Try(query={"q": "only-anna-knows"[:4]}, status=(200,)),
     "GET /devices": Try(status=(200,)),
     "GET /image": Try(query={"u": "https://e.org/a.png", "s": "0"}, status=(404,)),
