@@ -273,7 +273,8 @@ def test_while_nothing_is_known_the_page_is_the_newest(tmp_path):
     for hours in range(40):
         world.comes("recipes", hours=hours)
     world.understood()
-    page = world.filter.today()
+    assert ids(world.filter.today()) == list(range(1, 11))
+    page = world.filter.today(stories=20)
     assert ids(page) == list(range(1, 21))
     assert page.page[0].probability is None
     assert str(page.page[0].because) == "New from A"
@@ -293,4 +294,4 @@ def test_the_page_is_kept_as_plain_data(world):
     page = world.filter.today()
     stored = json.loads(world.store.get_state(today.TODAY))
     assert [place["item"] for place in stored["places"]] == ids(page)
-    assert set(stored) == {"day", "made", "since", "stories", "minutes", "places", "shown", "sources"}
+    assert set(stored) == {"day", "made", "since", "stories", "minutes", "asked", "places", "shown", "sources"}

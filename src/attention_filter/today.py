@@ -53,21 +53,24 @@ class Today:
     def __str__(self) -> str:
         """How the page ends."""
         left = len(self.page) - len(self.acts)
-        end = "You are done." if self.done else f"{left} of {len(self.page)} to look at, about {self.minutes} minutes."
-        return f"{end} {self.waiting} more wait in All, {self.away} were filtered away."
+        takes = "a minute" if self.minutes == 1 else f"{self.minutes} minutes"
+        end = "You are done." if self.done else f"{left} of {len(self.page)} to look at, about {takes}."
+        wait, were = "waits" if self.waiting == 1 else "wait", "was" if self.away == 1 else "were"
+        return f"{end} {self.waiting} more {wait} in All, {self.away} {were} filtered away."
 
 
 @dataclass(frozen=True)
 class Page:
     """What is kept: the places of the page of a `day`, `made` then (in seconds) of what came since the page before
-    (None: of all) for a budget of `stories` and `minutes`, the items of the pages of earlier days, and the sources that
-    had a place on these."""
+    (None: of all) for a budget of `stories` and `minutes`, `asked` for that day or the usual one; the items of earlier
+    days' pages, and the sources that had a place on these."""
 
     day: str = ""
     made: float = 0.0
     since: float | None = None
     stories: int = 0
     minutes: float = 0.0
+    asked: bool = False
     places: tuple[Place, ...] = ()
     shown: Mapping[str, Sequence[int]] = field(default_factory=dict)
     sources: tuple[int, ...] = ()
@@ -102,7 +105,8 @@ def today(reading: Reading, *, more: bool = False, stories: int | None = None, m
         sources = {one.source for one in reading.store.glances([place.item for place in before.places])}
         page = replace(page, sources=tuple(sorted({*before.sources, *sources})))
     if stories is not None or minutes is not None:
-        page = replace(page, stories=stories or page.stories, minutes=page.minutes if minutes is None else minutes)
+        time = page.minutes if minutes is None else minutes
+        page = replace(page, stories=stories or page.stories, minutes=time, asked=stories is not None)
         page = _made(reading, placed, page)
     elif len(page.places) < min(budget.LEAST, page.stories) and not page.minutes and not _is_begun(reading, page):
         page = _made(reading, placed, page)
@@ -148,20 +152,23 @@ def _chosen(reading: Reading, placed: Placed, page: Page, everything: bool = Fal
     if page.since is None and not everything:
         lately = placed.dates >= (reading.now - LATELY).timestamp()
         came = lately if (free & lately).sum() >= budget.LEAST else came
+    history = reading.profile.history
+    likes = int((~history.statement & (history.weight > 0)).sum())
+    most = budget.most_of(int(came.sum()), likes, page.stories) if not page.asked else page.stories
     with np.errstate(invalid="ignore"):  # NaN: nothing is known
-        came |= reading.chances(placed.scores) >= HIGH
+        high = reading.chances(placed.scores) >= HIGH
     order = best_first(placed)
-    order = order[(free & (came | everything))[order]]
+    order = order[(free & (came | high | everything))[order]]
     if not len(order):
         return ()
-    hand = hand_of(reading, placed, order, page.stories)
+    hand = hand_of(reading, placed, order, most)
     chances = reading.chances(hand.scores)
     unlisted = ~np.isin(
         placed.ids[order], [*hand.batch.ids.tolist(), *(one for story in hand.stories for one in story)]
     )
     beyond = float(reading.chances(placed.scores[order[unlisted]]).sum())
-    takes = _minutes(reading, hand.batch.ids[: page.stories].tolist()) if page.minutes else None
-    places = budget.enough(chances, beyond, page.stories, takes, page.minutes)
+    takes = _minutes(reading, hand.batch.ids[:most].tolist()) if page.minutes else None
+    places = budget.enough(chances, beyond, most, takes, page.minutes)
     claimed = interests.claims(reading.profile, hand.rows)
     musts = [*budget.fair(chances, claimed, places), *_new_sources(reading, page, hand)]
     return tuple(places_of(reading, hand, places, musts=musts, screen=places))

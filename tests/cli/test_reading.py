@@ -241,7 +241,7 @@ def test_today_is_a_page_that_ends(attention, news):
     out = attention("today").out
     assert out.splitlines()[0].startswith("✓")
     assert "Because you follow" in out
-    assert "more wait in All" in " ".join(out.split())
+    assert " in All, " in " ".join(out.split())
     assert max(map(len, out.splitlines())) <= 80
     for item in page["items"]:
         attention("seen", item["id"])

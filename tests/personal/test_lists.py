@@ -150,10 +150,9 @@ def test_what_is_looked_at_together_stands_by_its_score_and_what_passed_a_better
 
 @given(SCORED, GROUPS, GROUPS, st.integers(1, N))
 def test_what_is_not_moved_is_sorted_whatever_the_bounds(scores, few, dear, places):
-    made = arrange(
-        scores, places, [Price(dear, 2.0)], Bounds((AtMost("few", few, 2),)), first=[4], drawn=-scores, explore=0.3
-    )
-    listed = by_relevance(made, scores, pinned=1)
+    bounds = Bounds((AtMost("few", few, 2),))
+    made = arrange(scores, places, [Price(dear, 2.0)], bounds, first=[4], drawn=-scores, explore=0.3, screen=3)
+    listed = by_relevance(made, scores, pinned=1, screen=3)
     assert sorted(listed.rows) == sorted(made.rows)
     assert (listed.rows[0], listed.rows[made.fitting :]) == (4, made.rows[made.fitting :])
     unmoved = [scores[row] for row in listed.rows[1:] if row not in listed.moved]

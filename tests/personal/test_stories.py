@@ -111,3 +111,11 @@ def test_what_adds_to_one_copy_and_repeats_another_repeats():
     read = articles(Features(same, texts(range(40), range(80)).words))
     new = articles(Features(same[:1], texts(range(80)).words), dates=np.array([2 * HOUR]))
     assert retold(new, np.array([2 * HOUR]), read, np.array([HOUR, HOUR])).repeats.tolist() == [1]
+
+
+def test_what_tells_the_same_in_other_words_is_no_copy():
+    read = articles(texts(range(40)))
+    new = articles(texts(range(16, 56), range(4, 44), first=9))
+    assert alike(new, read).ravel().tolist() == [True, True]  # .6 and .9 of the words: one story in a list
+    assert retold(new, np.zeros(2), read, np.array([HOUR])).repeats.tolist() == [-1, 0]
+    assert one_each(np.array([2, 1]), articles(texts(range(40), range(16, 56)))).all()

@@ -118,7 +118,8 @@ def why_asked(one: Asked) -> str:
 
     The chance is that of the item as it stands; "could be … to …" is one deviation of its score to either side.
     """
-    odds = log(one.chance / (1 - one.chance))
+    chance = min(max(one.chance, 1e-6), 1 - 1e-6)  # a boost by a rule may make it certain
+    odds = log(chance / (1 - chance))
     low, high = (1 / (1 + exp(-(odds + side * one.doubt))) for side in (-1, 1))
     settles = f"{100 * one.settles:.0f} %" if one.settles >= 0.01 else "less than 1 %"
     return (

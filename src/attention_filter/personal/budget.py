@@ -10,6 +10,8 @@ from attention_filter.personal.lists import AtLeast
 
 LEAST = 10  # stories of a page, where there are so many
 ENOUGH = 0.9  # the share of what is expected to be wanted at which a page ends
+AT_FIRST, ONCE_KNOWN = 0.25, 0.2  # the share of what came that a page may be, where that is more than LEAST …
+KNOWN = 20  # … before and after so many likes
 PROMISING = 0.5  # of the page's median chance: an interest whose best item has less has nothing good today
 EACH_INTEREST, NEW_SOURCE = "so that each interest has its place", "from a source that is new here"
 WORDS_A_MINUTE, CHARACTERS_A_MINUTE = 230, 400  # of silent reading, English and Chinese
@@ -24,6 +26,15 @@ def minutes(text: str) -> float:
     """
     characters = len(_CHINESE.findall(text))
     return len(_CHINESE.sub(" ", text).split()) / WORDS_A_MINUTE + characters / CHARACTERS_A_MINUTE
+
+
+def most_of(came: int, likes: int, stories: int) -> int:
+    """How many stories a page may hold of so many items that came, within a budget of `stories`.
+
+    >>> most_of(1_000, 0, 30), most_of(60, 0, 30), most_of(60, 20, 30), most_of(12, 0, 30)
+    (30, 15, 12, 10)
+    """
+    return min(stories, max(LEAST, int((ONCE_KNOWN if likes >= KNOWN else AT_FIRST) * came)))
 
 
 def enough(chances: np.ndarray, beyond: float, most: int, takes: np.ndarray | None = None, time: float = 0.0) -> int:

@@ -16,6 +16,7 @@ SAME_WORDS = 0.5  # cosine of TF-IDF above which two items tell one story …
 FEW_WORDS = 4  # different words of a text that tell something; fewer may be shared by chance
 SAME_MEANING = 0.85  # … or cosine of centred meaning
 SAME_PAGE = 0.2  # cosine of TF-IDF that is enough when both link to the same page
+COPY_WORDS, COPY_MEANING = 0.8, 0.95  # the same of copies: one has no place in any list once another is read
 SAME_DAYS = 4.0  # within this time of each other
 TITLE_BYTES = 20  # letters and digits of a title that two sources hardly choose by chance: 7 Chinese characters
 AT_ONCE = 256  # items compared with all others at once, to bound the memory
@@ -63,25 +64,31 @@ class Story:
 
 @dataclass(frozen=True)
 class Retold:
-    """What n new items are to what was read: the row of what each `repeats` or `adds` to, −1 for none."""
+    """What n new items are to what was read: the row of what each `repeats` or `adds` to, −1 for none; never both."""
 
     repeats: np.ndarray
     adds: np.ndarray
 
 
 def alike(some: Articles, others: Articles) -> np.ndarray:
-    """Which of the others tell the same as each of `some`, bool (n, m).
+    """Which of the others tell the same story as each of `some`, bool (n, m)."""
+    return _compared(some, others)[0]
+
+
+def _compared(some: Articles, others: Articles) -> tuple[np.ndarray, np.ndarray]:
+    """Which of the others tell the same story as each of `some`, and which are copies, both bool (n, m).
 
     Two items of one source are compared by what they say alone: a series has one title, a list of changes one link.
     """
-    words = word_cosines(some.features, others.features)
+    words, meaning = word_cosines(some.features, others.features), similarity(some.features, others.features, 0.0)
     words *= (_lengths(some) >= FEW_WORDS)[:, None] & (_lengths(others) >= FEW_WORDS)
-    same = (words >= SAME_WORDS) | (similarity(some.features, others.features, 0.0) >= SAME_MEANING)
-    elsewhere = some.sources[:, None] != others.sources
     titles, links = some.titles[:, None], some.links[:, None]
-    same |= elsewhere & (titles != 0) & (titles == others.titles)
-    same |= elsewhere & (links != 0) & (links == others.links) & (words >= SAME_PAGE)
-    return np.asarray(same & (np.abs(some.dates[:, None] - others.dates) <= SAME_DAYS * 86_400), bool)
+    named = (titles != 0) & (titles == others.titles)
+    named |= (links != 0) & (links == others.links) & (words >= SAME_PAGE)
+    named &= some.sources[:, None] != others.sources
+    near = np.abs(some.dates[:, None] - others.dates) <= SAME_DAYS * 86_400
+    same = near & (named | (words >= SAME_WORDS) | (meaning >= SAME_MEANING))
+    return same, same & (named | (words >= COPY_WORDS) | (meaning >= COPY_MEANING))
 
 
 def _lengths(articles: Articles) -> np.ndarray:
@@ -110,13 +117,13 @@ def fold_stories(scores: np.ndarray, articles: Articles) -> list[Story]:
 
 
 def one_each(priority: np.ndarray, articles: Articles) -> np.ndarray:
-    """Which rows (n,) speak for their story: of near-duplicates the one with the highest `priority`.
+    """Which rows (n,) speak for their story: of copies the one with the highest `priority`.
 
     Any number of items will do: each is compared with what came within SAME_DAYS of it alone.
     """
     like = [set[int]() for _ in range(len(articles))]
-    for rows, window, same in _windows(articles, articles):
-        for place, other in np.argwhere(same).tolist():
+    for rows, window, _, copies in _windows(articles, articles):
+        for place, other in np.argwhere(copies).tolist():
             like[rows[place]].add(int(window[other]))
     kept, free = np.zeros(len(articles), bool), np.ones(len(articles), bool)
     for row in np.lexsort((np.arange(len(priority)), -priority)).tolist():
@@ -129,20 +136,24 @@ def one_each(priority: np.ndarray, articles: Articles) -> np.ndarray:
 def retold(new: Articles, came: np.ndarray, read: Articles, at: np.ndarray) -> Retold:
     """What of `new`, which `came` (n,) at these seconds, repeats or adds to what was read `at` (m,) these.
 
-    Only what came later can add; it adds to all that it resembles, or it repeats.
+    A copy of what was read repeats it, but where it came later and says clearly more. What tells the same story in
+    other words repeats nothing, and adds to it only then.
     """
     repeats, adds = np.full(len(new), -1), np.full(len(new), -1)
-    for rows, window, same in _windows(new, read):
+    for rows, window, same, copies in _windows(new, read):
         for place in np.flatnonzero(same.any(1)).tolist():
-            row, those = int(rows[place]), window[same[place]]
-            told = (one for one in those.tolist() if came[row] <= at[one] or not _adds(new, row, read, one))
-            repeats[row] = next(told, -1)
-            adds[row] = those[-1] if repeats[row] < 0 else -1
+            row = int(rows[place])
+            for other in window[same[place]].tolist():
+                if came[row] > at[other] and _adds(new, row, read, other):
+                    adds[row] = other
+                elif copies[place, np.searchsorted(window, other)]:
+                    repeats[row], adds[row] = other, -1
+                    break
     return Retold(repeats, adds)
 
 
-def _windows(some: Articles, others: Articles) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Rows of `some`, the rows of `others` that came within SAME_DAYS of any of them, and which are alike."""
+def _windows(some: Articles, others: Articles) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
+    """Rows of `some`, the rows of `others` that came within SAME_DAYS of any of them, and how they compare."""
     order, theirs = np.argsort(some.dates, kind="stable"), np.argsort(others.dates, kind="stable")
     dates = others.dates[theirs]
     for start in range(0, len(order), AT_ONCE):
@@ -152,7 +163,7 @@ def _windows(some: Articles, others: Articles) -> Iterator[tuple[np.ndarray, np.
         last = np.searchsorted(dates, some.dates[rows[-1]] + near, side="right")
         window = np.sort(theirs[first:last])
         if len(window):
-            yield rows, window, alike(some[rows], others[window])
+            yield rows, window, *_compared(some[rows], others[window])
 
 
 def _adds(new: Articles, row: int, read: Articles, other: int) -> bool:
