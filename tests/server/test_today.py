@@ -8,6 +8,7 @@ from selectolax.lexbor import LexborHTMLParser
 
 from attention_filter import standing
 from attention_filter.server import daily
+from attention_filter.server.work import ask
 from attention_filter.types import Entry, Sign, SourceKind
 
 HTMX = {"HX-Request": "true"}
@@ -168,6 +169,19 @@ def test_an_empty_page_says_why(browser, mine, clock):
     page = page_of(browser.get("/"))
     assert "You have not said yet what you care about" in page.css_first("main").text()
     assert len(rows(page)) == 1
+
+
+def test_of_a_large_stream_the_worker_makes_the_page(browser, reading, worker, monkeypatch):
+    monkeypatch.setattr("attention_filter.server.site.SOON", 5)
+    reading.store.put_state(standing.HEAD, b"")  # never ranked, and nobody ranks at once
+    monkeypatch.setattr(browser.app.state.site.shelf, "renew", lambda store: ask(store, "rank", "me", reading.clock()))
+    page = page_of(browser.get("/"))
+    assert "Your page is being made" in end(page)
+    while worker.run_one():
+        pass
+    answer = browser.get(page.css_first("#end").attributes["hx-get"], headers=HTMX)
+    assert answer.headers["HX-Refresh"] == "true"
+    assert len(rows(page_of(browser.get("/")))) >= 5
 
 
 def test_the_budget_is_the_readers(browser, reading):

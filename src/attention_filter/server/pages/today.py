@@ -26,7 +26,8 @@ router = APIRouter()
 class Day:
     """The page of the day that was `made` then (in seconds) as it is now: its rows, how many of them are `done`; beside
     it, `waiting` unread above the line, of these `new` since it was made, and `away`, of what came since the page
-    before, filtered away. `is_sorted`: by the chances of now, but for the rows that say why they stand elsewhere."""
+    before, filtered away. `is_sorted`: by the chances of now, but for the rows that say why they stand elsewhere;
+    `is_coming`: it is still to be made."""
 
     made: float
     lines: tuple[Line, ...]
@@ -35,6 +36,7 @@ class Day:
     new: int
     away: int
     is_sorted: bool
+    is_coming: bool
 
     @property
     def left(self) -> int:
@@ -71,8 +73,11 @@ def end(request: Request, mine: Mine) -> Response:
     with mine.store.snapshot() as now:
         desk = make_desk(now, site(request).shelf.table(now))
         day = day_of(desk, page, daily.shown(now))
-    other = request.query_params.get("made") != str(day.made)
-    return render(request, "_today_end.html", day=day, other=other, part=True)
+    asked = request.query_params.get("made")
+    if asked == "0.0" and day.lines:
+        return Response(headers={"HX-Refresh": "true"})  # there was no page yet
+    other = asked != str(day.made)
+    return render(request, "_today_end.html", day=day, followed=bool(desk.sources), other=other, part=True)
 
 
 @router.post("/today/more")
@@ -106,6 +111,7 @@ def day_of(desk: Desk, page: today.Page, shown: daily.Shown) -> Day:
         int((waiting > shown.newest).sum()),
         int((away > shown.since).sum()),
         is_sorted,
+        not page.places and shown.day != page.day and len(desk.standing) > 0,
     )
 
 
