@@ -32,12 +32,13 @@ class Shown:
 
 def refresh(mine: Filter, newest: int) -> None:
     """See that there is a page of the day, and tell what speaks for its items by now. `newest` is the newest item of
-    all that was ranked. An early page is made anew, as long as nothing was done with it.
+    all that was ranked. An early page is made anew once all is encoded, unless something was done with it by then.
 
     All is ranked once more only to make a page, which is once a day, unless it is short or early.
     """
     store, before, page = mine.store, shown(mine.store), page_of(mine)
-    is_open = before.early and before.day == page.day and not store.acts_on(page.items)
+    early = bool(store.missing_vectors(learned.model_of(store), limit=1))
+    is_open = before.early and not early and before.day == page.day and not store.acts_on(page.items)
     if len(page.places) < budget.LEAST or is_open:
         ranked = list(mine.today(stories=page.stories if is_open else None).page)
         page = page_of(mine)
@@ -55,7 +56,7 @@ def refresh(mine: Filter, newest: int) -> None:
         "made": page.made,
         "newest": before.newest if is_same else newest,
         "since": before.since if page.day == before.day else before.newest,
-        "early": before.early if is_same else bool(store.missing_vectors(learned.model_of(store), limit=1)),
+        "early": before.early if is_same else early,
         "because": {id_: asdict(why) for id_, why in because.items()},
         "adds_to": {one.item.id: one.adds_to for one in ranked if one.adds_to},
     }
