@@ -237,7 +237,7 @@ def test_the_page_speaks_chinese_throughout(browser, many):
 
 def test_an_address_leaves_out_what_is_usual():
     assert address(Choice(), "rank") == "/all"
-    assert address(Choice(order="time"), "time") == "/"
+    assert address(Choice(order="time"), "time") == "/all"
     assert address(Choice(lane="saved", order="time", show="all"), "time") == "/saved"
     there = choice_of({"folder": "a&b/ä", "source": "3"}, "you", "rank")
     assert unquote(address(there, "rank")) == "/all?source=3&folder=a&b/ä"
@@ -261,3 +261,20 @@ def test_an_address_that_no_page_makes_is_answered_with_a_page(browser):
         assert (answer.status_code, answer.headers["content-type"]) == (422, "text/html; charset=utf-8")
         assert "nothing was done" in answer.text
     assert "什么都没有做" in browser.get("/item/abc", headers={"Accept-Language": "zh"}).text
+
+
+def test_a_list_stays_while_another_ranking_is_made_and_says_how_many_came(browser, many, clock):
+    page = browser.get("/all?order=time")
+    (asks,) = re.findall(r'id="fresh" hx-get="([^"]+)"', page.text)
+    asks = asks.replace("&amp;", "&")
+    assert "<a" not in browser.get(asks, headers=HTMX).text
+    source = many.store.sources()[0].id
+    new = [
+        Entry(f"n{n}", f"{word} arrived", text=f"{word} " * 5, lang="en") for n, word in enumerate(("wind", "crate"))
+    ]
+    clock.go(minutes=1)
+    many.store.add_entries(source, new, clock())
+    browser.app.state.site.rank(many.store)
+    assert "2 new above: show" in browser.get(asks, headers=HTMX).text
+    assert 'href="/all?order=time"' in browser.get(asks, headers=HTMX).text
+    assert browser.get("/fresh?list=gone&upto=20", headers=HTMX).status_code == 204

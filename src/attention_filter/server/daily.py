@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 
 from attention_filter import learned, today
 from attention_filter.app import Filter
@@ -77,5 +77,5 @@ def shown(store: Store) -> Shown:
 
 
 def _because(parts: Mapping[str, str | bool | None]) -> Because:
-    sign = parts.get("sign")
-    return Because(**{**parts, "sign": Sign(sign) if sign else None})  # type: ignore[arg-type]
+    known = {field.name: parts[field.name] for field in fields(Because) if field.name in parts}
+    return Because(**known | {"sign": Sign(parts["sign"]) if parts.get("sign") else None})  # type: ignore[arg-type]

@@ -83,7 +83,7 @@ def end(request: Request, mine: Mine) -> Response:
 @router.post("/today/more")
 def more(mine: Mine) -> Response:
     """The next stories, at the end of the page."""
-    before = len(mine.today().page)
+    before = len(daily.page_of(mine).places)
     mine.today(more=True)
     daily.refresh(mine, mine.store.newest_item())
     return RedirectResponse(f"/#place-{before + 1}", 303)
