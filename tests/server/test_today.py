@@ -173,8 +173,11 @@ def test_an_empty_page_says_why(browser, mine, clock):
 
 def test_of_a_large_stream_the_worker_makes_the_page(browser, reading, worker, monkeypatch):
     monkeypatch.setattr("attention_filter.server.site.SOON", 5)
-    reading.store.put_state(standing.HEAD, b"")  # never ranked, and nobody ranks at once
-    monkeypatch.setattr(browser.app.state.site.shelf, "renew", lambda store: ask(store, "rank", "me", reading.clock()))
+    here = browser.app.state.site
+    standing.refresh(reading.store, reading.settings, reading.clock())
+    monkeypatch.setattr(
+        here, "leave_page", lambda store: ask(store, "rank", "me", reading.clock(), payload={"anew": True})
+    )
     page = page_of(browser.get("/"))
     assert "Your page is being made" in end(page)
     while worker.run_one():

@@ -90,6 +90,7 @@ def create_app(
                 asking.submit(ask, store, "rank", store.reader, clock())
 
         here.shelf.renew = renew
+        here.leave_page = lambda store: asking.submit(ask, store, "rank", store.reader, clock(), payload={"anew": True})
     app.state.registry.register(watch.Stored(here.store, clock))
     app.mount("/static", StaticFiles(directory=str(files(__package__) / "static")), name="static")
     read = (welcome, today, stream, acts, item, search, images, install, tray)

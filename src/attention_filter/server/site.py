@@ -45,7 +45,8 @@ class Site:
         self.clock = clock
         self.shelf = Shelf(settings, clock, self.rank)
         self.lists = Lists()
-        self._loading = Lock()
+        self.leave_page: Callable[[Store], object] = self.rank  # has a page of the day made by somebody else
+        self._loading, self._making = Lock(), Lock()
         self.templates = Environment(
             # The drawings of `attention evaluate me --html` are shown here, too.
             loader=ChoiceLoader([PackageLoader("attention_filter.server"), PackageLoader("attention_filter")]),
@@ -74,10 +75,18 @@ class Site:
         daily.refresh(self.filter(store.reader), made.head.newest)
 
     def make_page(self, mine: Filter) -> None:
-        """See that there is a page of the day. Of a large stream the worker makes it, with its next ranking."""
-        head = standing.kept_head(mine.store)
-        if head and not daily.page_of(mine).places and mine.store.count_items() <= SOON:
-            daily.refresh(mine, head.newest)
+        """See that there is a page of the day, unless it was seen to that day, or nothing is ranked yet."""
+        head, page = standing.kept_head(mine.store), daily.page_of(mine)
+        if head is None or page.places or daily.shown(mine.store).day == page.day:
+            return
+        # One at a time, and of small streams only; the others are left to the worker.
+        if mine.store.count_items() <= SOON and self._making.acquire(blocking=False):
+            try:
+                daily.refresh(mine, head.newest)
+            finally:
+                self._making.release()
+        else:
+            self.leave_page(mine.store)
 
     def filter(self, reader: str, wishes: Preferences | None = None) -> Filter:
         """A reader's filter on the shared database, not to be closed; `wishes` when they are at hand already."""
