@@ -9,7 +9,8 @@ reader follows a share (`--follow`), popular ones more often; each has three int
 Then the real server runs as a process of its own, with its worker, and each client reads as one reader, as people do:
 it opens the page of today and the stream, scrolls on, opens items, acts on them, and thinks for 2 to 5 seconds in
 between. Meanwhile all feeds come due once, each with a new item, which is fetched, encoded by the real encoder and
-ranked. Last comes a closed loop of 16 clients that do not think. Signing in is not part of it: a header says whose turn it is.
+ranked. Last comes a closed loop of 16 clients that do not think. Signing in is not part of it: a header says whose turn
+it is.
 """
 
 from __future__ import annotations
