@@ -7,9 +7,10 @@ a vector is its topic's, its language's and its own direction, so that topics ca
 reader follows a share (`--follow`), popular ones more often; each has three interests, 60 likes and 60 skips.
 
 Then the real server runs as a process of its own, with its worker, and each client reads as one reader, as people do:
-it opens the stream, scrolls on, opens items, acts on them, and thinks for 2 to 5 seconds in between. Meanwhile all
-feeds come due once, each with a new item, which is fetched, encoded by the real encoder and ranked. Last comes a
-closed loop of 16 clients that do not think. Signing in is not part of it: a header says whose turn it is.
+it opens the page of today and the stream, scrolls on, opens items, acts on them, and thinks for 2 to 5 seconds in
+between. Meanwhile all feeds come due once, each with a new item, which is fetched, encoded by the real encoder and
+ranked. Last comes a closed loop of 16 clients that do not think. Signing in is not part of it: a header says whose turn
+it is.
 """
 
 from __future__ import annotations
@@ -263,13 +264,13 @@ class Person:
     async def look(self, name: str, path: str) -> None:
         page = await self.ask(name, path)
         self.items = re.findall(r'href="/item/(\d+)', page) or self.items
-        found = re.search(r'(?:href|hx-get)="(/\?[^"]*start=[^"]*)"', page)
+        found = re.search(r'(?:href|hx-get)="(/all\?[^"]*start=[^"]*)"', page)
         self.more = found[1].replace("&amp;", "&") if found else None
 
     async def read(self, until: float) -> None:
         """The life of a reader: 35 % scroll on, 35 % open an item, 15 % act on one, 15 % begin anew."""
         await asyncio.sleep(self.chance.uniform(0, THINK[1]))
-        await self.look("stream", "/")
+        await self.look("today", "/")
         while time.monotonic() < until:
             await asyncio.sleep(self.chance.uniform(*THINK))
             wish = self.chance.random()
@@ -281,11 +282,11 @@ class Person:
             elif wish < 0.85 and item:
                 await self.ask("act", f"/item/{item}/act", {"sign": self.chance.choice(["like", "skip", "dislike"])})
             else:
-                await self.look("stream", "/")
+                await self.look(*self.chance.choice((("today", "/"), ("stream", "/all"))))
 
     async def hurry(self, until: float) -> None:
         while time.monotonic() < until:
-            await self.ask("closed loop", "/")
+            await self.ask("closed loop", "/all")
 
 
 def measure(port: int, readers: int, seconds: float) -> dict[str, object]:

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from attention_filter import learned, listing, reading
+from attention_filter import intake, learned, listing, reading
 from attention_filter.app import Filter, open_filter
 from attention_filter.errors import DataError, UsageError
 from attention_filter.models.encoder import TokenStates
@@ -400,7 +400,7 @@ def test_a_killed_encoding_goes_on_where_it_was(make, tickets, monkeypatch):
 
         def encode(self, texts, *, progress=None):
             Dies.calls += 1
-            if Dies.calls == 2:
+            if Dies.calls == 5:  # three times titles, then texts
                 raise KeyboardInterrupt
             return encoder.encode(texts)
 
@@ -411,6 +411,42 @@ def test_a_killed_encoding_goes_on_where_it_was(make, tickets, monkeypatch):
     opened.__dict__["encoder"] = encoder
     assert opened.understand() == 40
     assert learned.model_of(opened.store) == "hashed-words"
+
+
+def scores(opened):
+    found = reading.place(opened._reading(), reading.Selection())
+    return dict(zip(found.ids.tolist(), found.scores.tolist(), strict=True))
+
+
+def test_titles_are_ranked_before_any_text_is_read_and_leave_no_trace(make, tickets, tmp_path, monkeypatch):
+    opened, whole = make(), make(db="b.db")
+    for one in (opened, whole):
+        one.clock = lambda: NOW
+        one.add(str(tickets))
+        one.add_interest("solar power")
+    told = []
+    opened.fetch(progress=lambda what, done, total: told.append((what, done, total)))
+    order = list(dict.fromkeys(what for what, _, _ in told))
+    assert (
+        order.index("Understanding titles") < order.index("Learning what is usual") < order.index("Understanding items")
+    )
+    monkeypatch.setattr("attention_filter.intake.FEW", 60)  # now they are too few to skim
+    whole.fetch()
+    assert scores(opened) == scores(whole)
+
+
+def test_an_item_is_known_by_its_title_until_its_text_is_encoded(make, tickets):
+    opened = make()
+    opened.add(str(tickets))
+    intake.fetch(opened.store, opened.settings, opened.store.sources(), NOW, lambda *_: None)
+    assert opened.skim() == 60
+    assert opened.skim() == 0, "once is enough"
+    assert len(opened.store.missing_vectors("hashed-words")) == 60, "the texts are still to be read"
+    by_title = scores(opened)
+    assert len(set(by_title.values())) > 3
+    assert opened.understand(limit=10) == 10
+    assert opened.understand() == 50
+    assert scores(opened) != by_title
 
 
 def test_nothing_subscribed_is_no_error(make):

@@ -155,15 +155,36 @@ class Filter:
         return done
 
     def understand(self, *, progress: Progress = silent, limit: int | None = None) -> int:
-        """Leave out what sources repeat, encode what is not encoded yet (the `limit` newest of it), tell what it is
-        about and how it feels, and see it among the rest of the stream; returns how many were encoded."""
+        """Leave out what sources repeat, encode what is not encoded yet, tell what it is about and how it feels, and
+        see it among the rest of the stream; of more than a few, the titles first, so that there is a ranking soon.
+        Returns how many were encoded.
+
+        With `limit` no more than so many texts, the newest.
+        """
         from attention_filter import intake  # only what connects pays for the HTTP client
 
         if not self.store.count_items():
             return 0
-        intake.leave_out_repeats(self.store, progress)
+        self.skim(progress=progress)
         encoded = intake.encode(self.store, self.encoder, progress, limit)
         labelling.tell(self.store, self.encoder, progress)
+        self._learn_usual(progress)
+        self._reconsider(progress)
+        return encoded
+
+    def skim(self, *, progress: Progress = silent) -> int:
+        """Leave out what sources repeat, encode the titles alone of what is not encoded yet, and see it among the rest
+        of the stream, so that it can be ranked before its texts are read by `understand`. Returns how many; 0 when they
+        are few."""
+        from attention_filter import intake  # only what connects pays for the HTTP client
+
+        intake.leave_out_repeats(self.store, progress)
+        titles = intake.encode_titles(self.store, self.encoder, progress)
+        if titles:
+            self._learn_usual(progress)
+        return titles
+
+    def _learn_usual(self, progress: Progress) -> None:
         self._encode_interests(self.store.interests())
         self._encode(concepts.texts(concepts.load(self.store)))
         progress("Learning what is usual", 0, 1)
@@ -171,8 +192,6 @@ class Filter:
         progress("Learning what is usual", 1, 1)
         learned.see_in_context(self.store, progress)
         learned.freeze_scale(self.store, self.clock())
-        self._reconsider(progress)
-        return encoded
 
     # Reading
 

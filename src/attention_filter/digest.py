@@ -13,6 +13,7 @@ from xml.etree.ElementTree import Element, SubElement, register_namespace, tostr
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from attention_filter.personal.levels import NAMES
 from attention_filter.repeats import said
 from attention_filter.types import Item, Ranked
 
@@ -158,14 +159,15 @@ ENGLISH = English()
 
 @dataclass(frozen=True)
 class Story:
-    """An item as a digest tells it. `percent` is the length of its bar."""
+    """An item as a digest tells it. `promise` is its level and chance, empty while nothing is known; `percent` the
+    length of its bar."""
 
     title: str
     url: str | None
     lang: str
     origin: str
     lead: str
-    score: str
+    promise: str
     percent: int
     why: str
 
@@ -180,8 +182,10 @@ def stories(ranked: Sequence[Ranked], now: datetime, tongue: Tongue = ENGLISH) -
             lang=one.item.entry.lang if one.item.entry.lang != "und" else "",
             origin=_origin(one, now, tongue),
             lead=_lead(one),
-            score=f"{one.score:+.2f}",
-            percent=round(100 * max(one.score, 0) / top) if top > 0 else 0,
+            promise=_promise(one, tongue),
+            percent=round(
+                100 * (max(one.score, 0) / top if top > 0 else 0) if one.probability is None else 100 * one.probability
+            ),
             why=_why(one, tongue),
         )
         for one in ranked
@@ -206,7 +210,7 @@ def digest_text(ranked: Sequence[Ranked], now: datetime, tongue: Tongue = ENGLIS
     """The same as plain text, for a terminal or a letter."""
     blocks = []
     for place, one in enumerate(stories(ranked, now, tongue), 1):
-        lines = [f"{place}. {one.title}", f"   {one.origin} · {one.score}"]
+        lines = [f"{place}. {one.title}", "   " + " · ".join(part for part in (one.origin, one.promise) if part)]
         lines += [f"   {one.lead}"] if one.lead else []
         lines += [f"   {one.why}"] if one.why else []
         lines += [f"   {one.url}"] if one.url else []
@@ -234,6 +238,11 @@ def age(then: datetime, now: datetime) -> str:
 def _origin(one: Ranked, now: datetime, tongue: Tongue) -> str:
     others = tongue.say("{n} more tell it", n=len(one.story)) if one.story else ""
     return " · ".join(part for part in (one.item.source_title, tongue.ago(one.item.date, now), others) if part)
+
+
+def _promise(one: Ranked, tongue: Tongue) -> str:
+    parts = [tongue.say(NAMES[one.level])] if one.level else []
+    return " ".join([*parts, f"{one.probability:.0%}"]) if one.probability is not None else ""
 
 
 def _lead(one: Ranked) -> str:

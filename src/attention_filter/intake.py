@@ -32,11 +32,15 @@ from attention_filter.store.store import Store
 from attention_filter.types import Entry, Source, SourceKind
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from attention_filter.models.encoder import Encoder
 
 Progress = Callable[[str, int, int], None]  # what is done, how much of it, out of how much
 CONNECTIONS = 8
 ENCODE_AT_ONCE = 256  # items between two commits of vectors; a kill loses at most these
+FEW = 16  # items that are encoded at once as a whole: it takes half a second
+TITLES = 512  # newest items whose titles are encoded before any text
 PARSE_MEGABYTES = 512
 LEARN_FROM = 300  # newest items of a source
 TITLES = 5_000  # of a source, in which lists of its other items are recognised
@@ -98,14 +102,20 @@ def fetch(
     progress: Progress,
     seed: int = 0,
     followed_by: Mapping[int, str] | None = None,
+    stored: Callable[[Fetched], object] = lambda _: None,
 ) -> list[Fetched]:
     """Read each source and store what is new. A source that fails is noted and the rest goes on.
 
-    `followed_by` names, by source id, a reader who follows it, where that is not the store's.
+    `followed_by` names, by source id, a reader who follows it, where that is not the store's. `stored` is told of each
+    source as soon as it was read, while others are still awaited.
     """
 
     def mine(source: Source) -> Store:
         return store.for_reader(followed_by[source.id]) if followed_by else store
+
+    def tell(fetched: Fetched) -> None:
+        done.append(fetched)
+        stored(fetched)
 
     jitter = Random(seed)  # noqa: S311  not for secrets
     done: list[Fetched] = []
@@ -117,16 +127,16 @@ def fetch(
             progress("Reading sources", len(done), len(sources))
             try:
                 answer, feed = future.result()
-                done.append(_store_feed(mine(source), source, answer, feed, now, jitter))
+                tell(_store_feed(mine(source), source, answer, feed, now, jitter))
             except AttentionError as error:
-                done.append(_failed(mine(source), source, error, now, jitter))
+                tell(_failed(mine(source), source, error, now, jitter))
     for source in sources:
         if source.kind is not SourceKind.FEED:
             progress("Reading sources", len(done), len(sources))
             try:
-                done.append(_store_file(mine(source), source, now))
+                tell(_store_file(mine(source), source, now))
             except AttentionError as error:
-                done.append(_failed(mine(source), source, error, now, jitter))
+                tell(_failed(mine(source), source, error, now, jitter))
     progress("Reading sources", len(done), len(sources))
     return done
 
@@ -175,23 +185,44 @@ def _said(item: Raw, known: repeats.Repeats, titles: repeats.Titles) -> Said:
 
 def encode(store: Store, encoder: Encoder, progress: Progress, limit: int | None = None) -> int:
     """Encode every item that has no vector of this model, or the `limit` newest of them; a kill loses at most the
-    batch in hand."""
+    batch in hand. Returns how many."""
+    missing = store.missing_vectors(encoder.id, limit)
+    _encode(encoder, missing, store.put_vectors, progress, "Understanding items")
+    return len(missing)
+
+
+def encode_titles(store: Store, encoder: Encoder, progress: Progress) -> int:
+    """Encode the titles of the newest items that have no vector, in a fifth of the time that their texts take. Returns
+    how many; none when they are so few that their texts are as quickly read."""
+    missing = [(key, title, "") for key, title in store.missing_titles(encoder.id, TITLES)]
+    if len(missing) <= FEW:
+        return 0
+    _encode(encoder, missing, store.put_title_vectors, progress, "Understanding titles")
+    return len(missing)
+
+
+def _encode(
+    encoder: Encoder,
+    missing: Sequence[tuple[str, str, str]],
+    put: Callable[[str, Sequence[str], np.ndarray], None],
+    progress: Progress,
+    what: str,
+) -> None:
+    """Encode contents, each a hash, a title and a text, and put their vectors away, ENCODE_AT_ONCE at a time."""
     from attention_filter.models.passages import passage
 
-    missing = store.missing_vectors(encoder.id, limit)
     done = 0
 
     def step(finished: int) -> None:
         nonlocal done
         done += finished
-        progress("Understanding items", done, len(missing))
+        progress(what, done, len(missing))
 
     for start in range(0, len(missing), ENCODE_AT_ONCE):
         step(0)
         part = missing[start : start + ENCODE_AT_ONCE]
         vectors = encoder.encode([passage(title, text) for _, title, text in part], progress=step)
-        store.put_vectors(encoder.id, [key for key, _, _ in part], vectors)
-    return len(missing)
+        put(encoder.id, [key for key, _, _ in part], vectors)
 
 
 def _find_feed(settings: Settings, url: str, now: datetime) -> tuple[str, str]:

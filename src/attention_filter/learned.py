@@ -65,7 +65,7 @@ def refresh_background(store: Store, model: str, now: datetime) -> None:
     The one in use stays while it fits, for as long all scores stay comparable. Otherwise one that fits may have been
     learned by another reader of the same sources; else it is learned anew.
     """
-    marks = store.marks(now)
+    marks = store.marks(now, model)
     used = store.background()
     ours = [kept for kept in store.shared_backgrounds(model) if kept.stamp.startswith(f"{LEARNED_AS}:")]
     known = next((kept for kept in ours if fits(kept.marks, marks)), None)

@@ -244,6 +244,14 @@ def test_ranking_tests_each_day_with_what_came_before_it(load, clicks):
     assert all(max(one.time for one in log.train) < min(one.time for one in log.test) for log in logs)
 
 
+def test_a_first_look_is_timed(load, monkeypatch):
+    module = load("first_look")
+    monkeypatch.setattr(module.server, "OUTLETS", module.server.OUTLETS[:1])
+    found = module.measure()
+    assert 0 < found["first_feed"] <= found["first_list"] <= found["final"] < 300
+    assert found["items"] > 10
+
+
 def test_read_times_the_command(load, tmp_path):
     module = load("read")
     url = f"sqlite:///{tmp_path / 'read.db'}"

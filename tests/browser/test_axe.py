@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 PAGES = (
-    *("/", "/?lane=rest", "/?source=1&lang=xx", "/saved", "/search", "/search?q=battery", "/search?q=qqqq"),
+    *("/", "/all", "/all?lane=rest", "/all?source=1&lang=xx", "/saved"),
+    *("/search", "/search?q=battery", "/search?q=qqqq"),
     *(
         "/tray",
         "/tray/promise",

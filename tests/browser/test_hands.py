@@ -64,12 +64,12 @@ def test_the_focus_is_seen_wherever_it_goes(furnished, visit, path):
 
 def test_every_act_is_a_plain_form(furnished, visit):
     page = visit(furnished, java_script_enabled=False)
-    page.goto("/?show=all")
+    page.goto("/all?show=all")
     page.locator("#items .item").nth(2).locator("[value=like]").click()
     last = page.locator("#history li").first  # its row may stand elsewhere by now: the list is ranked again
     page.goto("/profile")
     expect(last.locator(".chip")).to_have_text("like")
-    page.goto("/?show=all")
+    page.goto("/all?show=all")
     page.click("#undo")
     page.goto("/profile")
     expect(last).to_have_class("undone")

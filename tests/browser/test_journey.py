@@ -64,6 +64,7 @@ def test_a_person_goes_from_the_first_page_to_their_profile_in_hand(house, visit
     read_along(page, show)
     why_it_is_there(page, show)
     like_and_rank_again(page, show)
+    come_to_the_end(page, show)
     bring_back_from_the_tray(page, show)
     take_along(page, show)
 
@@ -95,8 +96,12 @@ def read_along(page, show) -> None:
     expect(page.locator("#first .item")).to_have_count(8)
     show("first-look")
     page.click(".actions a.main")
+    expect(page.locator("#items .item .level").first).to_be_visible()
+    expect(page.locator("#end")).to_be_visible()
+    show("today")
+    page.goto("/all")
     expect(page.locator("#items .item progress.bar").first).to_be_visible()
-    show("stream")
+    show("all")
 
 
 def why_it_is_there(page, show) -> None:
@@ -113,7 +118,7 @@ def why_it_is_there(page, show) -> None:
 
 
 def like_and_rank_again(page, show) -> None:
-    page.goto("/")
+    page.goto("/all")
     row = page.locator("#items .item").nth(3)
     liked, before = row.get_attribute("id"), page.locator("#items .to").all_inner_texts()
     scores = scores_of(page)
@@ -127,6 +132,22 @@ def like_and_rank_again(page, show) -> None:
     after = page.locator("#items .to").all_inner_texts()
     assert (after, scores_of(page)) != (before, scores)
     show("ranked-again")
+
+
+def come_to_the_end(page, show) -> None:
+    page.goto("/")
+    items = page.locator("#items .item")
+    before, said = items.locator(".to").all_inner_texts(), page.locator("#end .say").inner_text()
+    items.locator("[value=read]:not([aria-pressed=true])").first.click()
+    expect(page.locator("#end .say")).not_to_have_text(said)
+    assert items.locator(".to").all_inner_texts() == before, "nothing moves"
+    show("today-begun")
+    for number in range(items.count()):
+        if items.nth(number).get_attribute("data-was-done") is None:
+            items.nth(number).locator("[value=read]").click()
+            expect(items.nth(number)).to_have_attribute("data-was-done", "")
+    expect(page.locator("#end.done")).to_be_visible()
+    show("today-done")
 
 
 def bring_back_from_the_tray(page, show) -> None:

@@ -147,7 +147,7 @@ def infested(tmp_path_factory, chromium, run_server) -> Iterator[tuple[str, list
         page.click("form[action='/welcome/import'] button")
         page.click("form[action='/welcome/sources'] button.main")
         expect(page.locator("#first progress")).to_have_count(0, timeout=600_000)
-        page.goto("/?upto=2000")
+        page.goto("/all?upto=2000")
         for act in ("like", "save", "hide"):
             page.locator(f"#items .item:not([data-was-done]) [value={act}]").first.click()
             expect(page.locator("#toast .said")).to_be_visible()
@@ -174,8 +174,8 @@ def test_nothing_that_a_feed_sends_runs(infested, chromium, policy):
         page.goto(path, wait_until="load")
         wrong.extend(f"{path}: {strange}" for strange in page.evaluate(STRANGE))
 
-    look("/?show=all&upto=2000")
-    look("/?lane=rest&show=all&upto=2000")
+    look("/all?show=all&upto=2000")
+    look("/all?lane=rest&show=all&upto=2000")
     look("/sources")
     sources = page.locator(".sources h3 a").evaluate_all("all => all.map(at => new URL(at.href).pathname)")
     words = ["story", "script", "onerror", "svg"]
@@ -198,7 +198,7 @@ def test_nothing_that_a_feed_sends_runs(infested, chromium, policy):
 
 
 def shown_in(page, lane: str) -> list[str]:
-    page.goto(f"/?lane={lane}&show=all&upto=2000")
+    page.goto(f"/all?lane={lane}&show=all&upto=2000")
     return page.locator("#items .to").evaluate_all("all => all.map(at => new URL(at.href).pathname)")
 
 

@@ -21,7 +21,7 @@ def program(app, token):
 
 
 def test_a_lane_has_the_items_of_the_page_with_reasons_that_sum_to_the_score(browser, program, stocked):
-    page = re.findall(r'id="item-(\d+)"', browser.get("/").text)
+    page = re.findall(r'id="item-(\d+)"', browser.get("/all").text)
     found = program.get("/api/items", params={"limit": 5}).json()
     assert [str(one["id"]) for one in found["items"]] == list(dict.fromkeys(page))[:5]
     for one in found["items"]:
@@ -33,6 +33,16 @@ def test_a_lane_has_the_items_of_the_page_with_reasons_that_sum_to_the_score(bro
     assert len(told) == sum(lane["count"] for lane in everything)
     whole = [one["id"] for one in told] + [folded for one in told for folded in one["story"]]
     assert sorted(whole) == sorted(one.id for one in stocked.store.newest(100))
+
+
+def test_the_page_of_today_is_the_one_that_the_browser_shows(browser, program, stocked):
+    stocked.add_interest("rust compiler")
+    page = browser.get("/").text
+    shown = re.findall(r'id="item-(\d+)"', page)
+    told = program.get("/api/today").json()
+    assert [str(one["id"]) for one in told["items"]] == shown
+    assert f"{told['waiting']} more wait" in told["says"]
+    assert f"{told['waiting']} more wait" in page
 
 
 def test_an_act_moves_the_item_out_of_the_stream_and_can_be_taken_back(program, stocked):

@@ -121,13 +121,13 @@ def test_the_panel_speaks_chinese(browser, taught):
 
 
 def test_next_and_previous_follow_the_list(browser, taught):
-    listing = browser.get("/").text
+    listing = browser.get("/all").text
     name = re.search(r'data-list="(\w+)"', listing)[1]
     ids = [int(id_) for id_ in re.findall(r'id="item-(\d+)"', listing)]
     page = browser.get(f"/item/{ids[1]}?list={name}").text
     assert f'rel="prev" href="/item/{ids[0]}?list={name}"' in page
     assert f'rel="next" href="/item/{ids[2]}?list={name}"' in page
-    assert f'href="/?list={name}&amp;upto=2#item-{ids[1]}"' in page
+    assert f'href="/all?list={name}&amp;upto=2#item-{ids[1]}"' in page
     assert 'rel="next"' not in browser.get(f"/item/{ids[1]}?list=gone").text
 
 

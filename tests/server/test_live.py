@@ -15,7 +15,7 @@ from attention_filter.server.access import Visitor, visitor
 from attention_filter.server.app import create_app
 from attention_filter.server.live import Live, told
 from attention_filter.server.watch import is_local
-from attention_filter.server.work import ask
+from attention_filter.server.work import GATHER, ask
 from attention_filter.settings import Settings
 from attention_filter.store.jobs import State
 from attention_filter.store.store import open_store
@@ -67,7 +67,7 @@ def heard(app, reader, looks, rounds=1):
     return asyncio.run(listen())
 
 
-def test_a_page_hears_of_the_work_and_of_a_new_ranking_and_of_new_items(app, store):
+def test_a_page_hears_of_the_work_and_of_a_new_ranking_and_what_comes_is_ranked(app, store):
     source = store.add_source("https://e.org/feed", SourceKind.FEED, now=NOW).id
 
     def looks(number):
@@ -82,14 +82,24 @@ def test_a_page_hears_of_the_work_and_of_a_new_ranking_and_of_new_items(app, sto
     news = dict(heard(app, "me", looks, rounds=2))
     assert news["work"]["running"] == [{"id": 1, "kind": "rank", "what": "", "done": 0, "total": 0}]
     assert news["ranked"] == {"standing": standing.kept_head(store).id}
-    assert news["items"] == {"new": 2}
+    again = store.jobs.listed([State.RUNNING])
+    assert [(job.kind, job.payload["again"]) for job in again] == [("rank", (NOW + GATHER).timestamp())], "and waits"
 
 
 def test_nothing_is_told_twice_and_a_slow_listener_keeps_only_the_last(app, store):
     ask(store, "count", "me", NOW)
     job = store.jobs.claim(["count"], NOW)
-    news = heard(app, "me", lambda number: store.jobs.renew(job, NOW, number // 2, 50, "Counting"), rounds=100)
-    assert [(kind, data["running"][0]["done"]) for kind, data in news] == [("work", 49)]
+    news = heard(app, "me", lambda number: store.jobs.renew(job, NOW, number // 2, 50, "Counting"), rounds=101)
+    assert [(kind, data["running"][0]["done"]) for kind, data in news] == [("work", 50)]
+
+
+def test_a_page_hears_of_a_job_in_ten_steps_not_with_each_item(app, store):
+    ask(store, "count", "me", NOW)
+    job, told_of = store.jobs.claim(["count"], NOW), []
+    for number in range(156):
+        store.jobs.renew(job, NOW, number, 156, "Counting")
+        told_of.append(app.state.live._look({"me"})["me"]["work"]["running"][0]["done"])
+    assert len(set(told_of)) == 11
 
 
 def test_nobody_is_told_of_anothers_work(app, store):

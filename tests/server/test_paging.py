@@ -74,14 +74,14 @@ def do(deed, here, browser, page, clock):
         mine.store.add_entries(mine.store.sources()[0].id, entries(mine.store.total_items(), 5, clock()), clock())
         mine.understand()
     elif deed[0] == "other tab":
-        browser.get("/")
-        browser.get("/?order=time&show=all")
+        browser.get("/all")
+        browser.get("/all?order=time&show=all")
     else:
         clock.now += timedelta(minutes=31)  # a ranking of then is old
 
 
 @settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(DEED, min_size=3, max_size=8), st.sampled_from(["/", "/?order=time", "/?lane=rest"]))
+@given(st.lists(DEED, min_size=3, max_size=8), st.sampled_from(["/all", "/all?order=time", "/all?lane=rest"]))
 def test_nothing_comes_twice_and_nothing_above_the_line_is_passed_over(anew, clock, deeds, where):
     here, browser = anew()
     page = browser.get(where)

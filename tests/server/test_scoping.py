@@ -63,6 +63,7 @@ ENDLESS = {"GET /events"}
 OWN = {
     "GET /": Try(status=(303,)),  # to the first run
     "GET /saved": Try(status=(200,)),
+    "GET /all": Try(status=(303,)),  # to the first run
     "GET /search": Try(query={"q": "only-anna-knows"[:4]}, status=(200,)),
     "GET /devices": Try(status=(200,)),
     "GET /image": Try(query={"u": "https://e.org/a.png", "s": "0"}, status=(404,)),
@@ -77,6 +78,11 @@ OWN = {
     "POST /welcome/import": Try(status=(422,)),  # no file
     "POST /welcome/read": Try(status=(303,)),
     "GET /welcome/reading": Try(status=(200,)),
+    "GET /welcome/fresh": Try(status=(204,)),
+    "GET /welcome/work": Try(status=(200,)),
+    "GET /fresh": Try(status=(204,)),
+    "GET /today/end": Try(status=(200,)),
+    "POST /today/more": Try(status=(303,)),
     "GET /sources": Try(query={"added": "1"}, status=(200,)),
     "POST /sources": Try(form={"address": ""}, status=(422,)),
     "GET /add": Try(query={"url": "https://e.org/"}, status=(200,)),
@@ -181,6 +187,7 @@ PROGRAMS = {
     "GET /api/items/{item}": Try(path={"item": "{item}"}),
     "POST /api/items/{item}/acts": Try(path={"item": "{item}"}, json={"sign": "like"}),
     "DELETE /api/acts/{act_id}": Try(path={"act_id": "{act}"}),
+    "GET /api/today": Try(status=(200,)),
     "GET /api/interests": Try(status=(200,)),
     "GET /api/sources": Try(status=(200,)),
 }

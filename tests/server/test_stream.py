@@ -44,7 +44,7 @@ def many(mine, clock):
 
 
 def test_more_never_repeats_or_loses_an_item_whatever_is_done_in_between(browser, many):
-    page = browser.get("/")
+    page = browser.get("/all")
     there = int(re.search(r'For you <span class="figure soft">(\d+)', page.text)[1])
     seen = rows(page)
     while 'class="button more"' in page.text:
@@ -55,17 +55,17 @@ def test_more_never_repeats_or_loses_an_item_whatever_is_done_in_between(browser
 
 
 def test_a_kept_list_keeps_its_order_and_shows_as_far_as_was_read(browser, many):
-    first = browser.get("/")
+    first = browser.get("/all")
     name = re.search(r'data-list="(\w+)"', first.text)[1]
     browser.post(f"/item/{rows(first)[5]}/act", data={"sign": "dislike"})
-    again = browser.get(f"/?list={name}&upto=30")
+    again = browser.get(f"/all?list={name}&upto=30")
     assert rows(again)[:SIZE] == rows(first)
     assert len(rows(again)) == 30
-    assert rows(first)[5] not in rows(browser.get("/"))
+    assert rows(first)[5] not in rows(browser.get("/all"))
 
 
 def test_the_turn_of_a_page_is_rows_only_for_htmx(browser, many):
-    page = browser.get("/")
+    page = browser.get("/all")
     part = browser.get(link(page, r"\d+ more"), headers=HTMX)
     assert part.text.lstrip().startswith("<li")
     assert "<html" not in part.text
@@ -73,29 +73,29 @@ def test_the_turn_of_a_page_is_rows_only_for_htmx(browser, many):
 
 
 def test_time_orders_by_age_and_the_address_says_so(browser, many):
-    page = browser.get("/?order=time&show=all")
+    page = browser.get("/all?order=time&show=all")
     ages = [one.published for one in (item.entry for item in many.store.items(rows(page)))]
     assert ages == sorted(ages, reverse=True)
-    assert 'href="/?show=all"' in page.text  # best first again, with the rest of the choice kept
+    assert 'href="/all?show=all"' in page.text  # best first again, with the rest of the choice kept
 
 
 def test_choices_narrow_the_list_and_count_what_they_leave(browser, many):
-    found = browser.get("/?lang=zh&show=all")
+    found = browser.get("/all?lang=zh&show=all")
     assert {one.entry.lang for one in many.store.items(rows(found))} == {"zh"}
     (interest,) = many.interests()
-    claimed = browser.get(f"/?interest={interest.id}&show=all")
+    claimed = browser.get(f"/all?interest={interest.id}&show=all")
     assert rows(claimed)
     assert all("rust" in one.entry.title for one in many.store.items(rows(claimed))[:3])
-    assert rows(browser.get("/?folder=News/Daily"))
-    assert not rows(browser.get("/?folder=Nowhere"))
-    assert "Nothing here fits" in browser.get("/?folder=Nowhere").text
-    both = browser.get("/?show=all")
+    assert rows(browser.get("/all?folder=News/Daily"))
+    assert not rows(browser.get("/all?folder=Nowhere"))
+    assert "Nothing here fits" in browser.get("/all?folder=Nowhere").text
+    both = browser.get("/all?show=all")
     count = int(re.search(r"<span>Chinese</span> <span class=\"figure soft\">(\d+)", both.text)[1])
-    assert count == len(rows(browser.get("/?lang=zh&show=all&upto=70")))
+    assert count == len(rows(browser.get("/all?lang=zh&show=all&upto=70")))
 
 
 def test_an_address_that_makes_no_sense_shows_the_usual_page(browser, many):
-    page = browser.get("/?lane=x&order=up&source=-1&interest=abc&start=9e9&upto=x&list=../..&show=1")
+    page = browser.get("/all?lane=x&order=up&source=-1&interest=abc&start=9e9&upto=x&list=../..&show=1")
     assert page.status_code == 200
     assert rows(page)
 
@@ -103,7 +103,7 @@ def test_an_address_that_makes_no_sense_shows_the_usual_page(browser, many):
 def test_what_a_rule_blocks_is_in_neither_lane(browser, many):
     many.add_rule(Rule(0, RuleAction.BLOCK, words=("football",)))
     for lane in ("you", "rest"):
-        shown = many.store.items(rows(browser.get(f"/?lane={lane}&show=all&upto=70")))
+        shown = many.store.items(rows(browser.get(f"/all?lane={lane}&show=all&upto=70")))
         assert not any("football" in one.entry.title for one in shown)
 
 
@@ -115,7 +115,7 @@ def test_near_duplicates_are_folded_and_unfold_in_place(browser, many, clock):
     ]
     many.store.add_entries(source, copies, clock())
     many.understand()
-    page = browser.get("/?upto=80")
+    page = browser.get("/all?upto=80")
     assert "2 more tell it" in page.text
     told = re.search(r'<details class="story">.*?</details>', page.text, re.S)[0]
     assert told.count("Rust compiler 9 is out today") == 2
@@ -129,7 +129,7 @@ def test_a_title_of_a_source_is_never_markup(browser, many, clock):
     )
     many.understand()
     (hostile,) = [one for one in many.store.items([71]) if "script" in one.entry.title]
-    page = browser.get("/?show=all&upto=80")
+    page = browser.get("/all?show=all&upto=80")
     assert "<script>alert" not in page.text
     assert "&lt;script&gt;alert" in page.text
     done = browser.post(f"/item/{hostile.id}/act", data={"sign": "like"}, headers=HTMX)
@@ -153,9 +153,12 @@ def test_an_act_changes_the_buttons_in_place_and_offers_undo(browser, many):
 
 def test_without_javascript_an_act_leads_back_to_its_row(browser, many):
     answer = browser.post(
-        "/item/3/act", data={"sign": "save"}, headers={"Referer": "http://127.0.0.1/?lane=rest"}, follow_redirects=False
+        "/item/3/act",
+        data={"sign": "save"},
+        headers={"Referer": "http://127.0.0.1/all?lane=rest"},
+        follow_redirects=False,
     )
-    assert (answer.status_code, answer.headers["location"]) == (303, "/?lane=rest#item-3")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/all?lane=rest#item-3")
     elsewhere = browser.post(
         "/item/3/act",
         data={"sign": "save"},
@@ -185,7 +188,7 @@ def test_a_saved_item_stays_saved_when_it_is_liked(browser, many, clock):
 
 
 def test_marking_above_skips_what_was_not_opened_and_undo_takes_the_whole_batch_back(browser, many, clock):
-    page = browser.get("/")
+    page = browser.get("/all")
     above = re.search(r'name="ids" value="([\d,]+)"', page.text)[1]
     liked, opened = rows(page)[:2]
     browser.post(f"/item/{liked}/act", data={"sign": "like"})
@@ -216,7 +219,7 @@ def test_there_is_nothing_to_undo_at_first(browser, many):
 
 
 def test_the_page_speaks_chinese_throughout(browser, many):
-    page = browser.get("/", headers={"Accept-Language": "zh"})
+    page = browser.get("/all", headers={"Accept-Language": "zh"})
     body = re.sub(r'<(?:style|script).*?</(?:style|script)>|lang="en">.*?</|<[^>]*>', " ", page.text, flags=re.S)
     left = set(re.findall(r"[A-Z][a-z]{3,}(?: [a-z]+)*", body)) - {
         "Attention",
@@ -233,11 +236,11 @@ def test_the_page_speaks_chinese_throughout(browser, many):
 
 
 def test_an_address_leaves_out_what_is_usual():
-    assert address(Choice(), "rank") == "/"
-    assert address(Choice(order="time"), "time") == "/"
+    assert address(Choice(), "rank") == "/all"
+    assert address(Choice(order="time"), "time") == "/all"
     assert address(Choice(lane="saved", order="time", show="all"), "time") == "/saved"
     there = choice_of({"folder": "a&b/ä", "source": "3"}, "you", "rank")
-    assert unquote(address(there, "rank")) == "/?source=3&folder=a&b/ä"
+    assert unquote(address(there, "rank")) == "/all?source=3&folder=a&b/ä"
 
 
 def test_the_opinion_that_counts_is_the_latest_and_saving_is_its_own(clock):
@@ -258,3 +261,20 @@ def test_an_address_that_no_page_makes_is_answered_with_a_page(browser):
         assert (answer.status_code, answer.headers["content-type"]) == (422, "text/html; charset=utf-8")
         assert "nothing was done" in answer.text
     assert "什么都没有做" in browser.get("/item/abc", headers={"Accept-Language": "zh"}).text
+
+
+def test_a_list_stays_while_another_ranking_is_made_and_says_how_many_came(browser, many, clock):
+    page = browser.get("/all?order=time")
+    (asks,) = re.findall(r'id="fresh" hx-get="([^"]+)"', page.text)
+    asks = asks.replace("&amp;", "&")
+    assert "<a" not in browser.get(asks, headers=HTMX).text
+    source = many.store.sources()[0].id
+    new = [
+        Entry(f"n{n}", f"{word} arrived", text=f"{word} " * 5, lang="en") for n, word in enumerate(("wind", "crate"))
+    ]
+    clock.go(minutes=1)
+    many.store.add_entries(source, new, clock())
+    browser.app.state.site.rank(many.store)
+    assert "2 new above: show" in browser.get(asks, headers=HTMX).text
+    assert 'href="/all?order=time"' in browser.get(asks, headers=HTMX).text
+    assert browser.get("/fresh?list=gone&upto=20", headers=HTMX).status_code == 204

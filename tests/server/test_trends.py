@@ -33,10 +33,10 @@ def told(stocked, clock):
 
 
 def test_a_row_names_topic_and_tone_in_the_visitors_language(told, browser):
-    page = browser.get("/").text
+    page = browser.get("/all").text
     assert 'topic=sports"' in page
     assert 'class="soft tone negative"' in page
-    chinese = browser.get("/", headers={"Accept-Language": "zh"}).text
+    chinese = browser.get("/all", headers={"Accept-Language": "zh"}).text
     for said in ("体育", "my own", "负面", "话题", "语气"):
         assert said in chinese
 
@@ -44,7 +44,7 @@ def test_a_row_names_topic_and_tone_in_the_visitors_language(told, browser):
 def test_the_stream_is_narrowed_by_topic_and_by_tone(told, browser):
     def rows(address):
         """In both lanes."""
-        pages = (browser.get(f"/?lane={lane}&{address}").text for lane in ("you", "rest"))
+        pages = (browser.get(f"/all?lane={lane}&{address}").text for lane in ("you", "rest"))
         return sum(page.count('<li class="item"') for page in pages)
 
     assert rows("topic=sports") == 2
@@ -56,7 +56,7 @@ def test_the_stream_is_narrowed_by_topic_and_by_tone(told, browser):
 def test_an_item_says_both(told, browser):
     item = next(one.id for one in told.store.newest(100) if one.sentiment == "negative")
     page = browser.get(f"/item/{item}").text
-    assert 'href="/?topic=sports"' in page
+    assert 'href="/all?topic=sports"' in page
     assert "Tone, from −1 to 1: -0.70" in page
 
 

@@ -5,6 +5,7 @@ from selectolax.lexbor import LexborHTMLParser
 
 from attention_filter import standing
 from attention_filter.server.pages.welcome import starter_set
+from attention_filter.types import Entry
 
 
 def page_of(answer, status=200):
@@ -29,10 +30,10 @@ def folder(tmp_path):
 def test_a_new_reader_is_led_here_and_one_who_skipped_is_not(browser, mine):
     assert page_of(browser.get("/")).css_first("h1").text() == "What deserves your attention?"
     assert where(browser.post("/welcome/skip", follow_redirects=False)) == "/"
-    assert page_of(browser.get("/")).css_first("h1").text() == "For you"
+    assert page_of(browser.get("/")).css_first("h1").text() == "Today"
 
 
-def test_the_first_run_goes_from_interests_to_sources_to_ranked_items(browser, mine, worker, folder):
+def test_the_first_run_goes_from_interests_to_sources_to_ranked_items(browser, mine, worker, folder, clock):
     browser.post("/welcome/interests", data={"said": ["the rust compiler", "  ", "太阳能电池"]})
     assert [one.text for one in mine.interests()] == ["the rust compiler", "太阳能电池"]
     assert where(browser.get("/welcome", follow_redirects=False)) == "/welcome/sources"
@@ -43,8 +44,10 @@ def test_the_first_run_goes_from_interests_to_sources_to_ranked_items(browser, m
     waiting = page_of(browser.get("/welcome/reading"))
     assert "Waiting for its turn" in waiting.css_first("#first").text()
     assert waiting.css_first("#first").attributes["hx-get"] == "/welcome/reading"
-    while worker.run_one():
-        pass
+    for _ in range(2):
+        while worker.run_one():
+            pass
+        clock.go(seconds=10)
     assert len(standing.kept(mine.store)) == 12, "and the stream has its ranking"
     page = page_of(browser.get("/welcome/reading"))
     assert len(page.css(".item")) == 8
@@ -52,15 +55,42 @@ def test_the_first_run_goes_from_interests_to_sources_to_ranked_items(browser, m
     assert where(browser.get("/welcome", follow_redirects=False)) == "/welcome/reading", "coming back goes on"
 
 
-def test_items_are_shown_while_the_rest_is_still_being_read(browser, stocked, clock):
+def test_the_first_list_stays_while_the_rest_is_still_being_read(browser, stocked, clock):
     jobs = stocked.store.jobs
     browser.post("/sources/read")
     jobs.renew(jobs.claim(["fetch"], clock()), clock(), 8, 40, "Reading sources")
-    part = browser.get("/welcome/reading", headers={"HX-Request": "true"})
-    assert part.text.lstrip().startswith('<div id="first" data-live hx-get="/welcome/reading"')
+    empty = page_of(browser.get("/welcome/reading"))
+    assert empty.css_first("#first").attributes["hx-trigger"].startswith("ranked")
+    assert empty.css_first("noscript"), "without JavaScript the page comes anew"
+    standing.refresh(stocked.store, stocked.settings, clock())
+    page = page_of(browser.get("/welcome/reading"))
+    assert len(page.css(".item")) == 8
+    assert "hx-get" not in page.css_first("#first").attributes
+    assert not page.css_first("noscript"), "there is a list: it stays"
+    asks = page.css_first("#first-work").attributes["hx-get"]
+    part = browser.get(asks, headers={"HX-Request": "true"})
     assert "Reading sources 8/40" in " ".join(LexborHTMLParser(part.text).text().split())
-    assert len(LexborHTMLParser(part.text).css(".item")) == 8
-    assert page_of(browser.get("/welcome/reading")).css_first("noscript"), "and without JavaScript the page comes anew"
+    assert 'class="item"' not in part.text
+
+
+def test_what_came_after_the_first_list_is_counted_and_shown_at_a_press(browser, stocked, clock):
+    standing.refresh(stocked.store, stocked.settings, clock())
+    page = page_of(browser.get("/welcome/reading"))
+    fresh = page.css_first("#fresh")
+    assert not fresh.text().strip()
+    source = stocked.store.sources()[0].id
+    said = ("rust", "borrow", "crate")
+    entries = [Entry(word, f"News: {word}", text=f"{word} " * 9, lang="en", published=clock.now) for word in said]
+    stocked.store.add_entries(source, entries, clock())
+    clock.go(seconds=10)
+    standing.refresh(stocked.store, stocked.settings, clock())
+    told = page_of(browser.get(fresh.attributes["hx-get"], headers={"HX-Request": "true"}))
+    assert told.css_first("a").attributes["href"] == "/welcome/reading"
+    pressed = page_of(browser.get("/welcome/reading"))
+    new = [one.text() for one in pressed.css(".item h2") if "News:" in one.text()]
+    assert new
+    assert told.css_first("a").text() == f"{len(new)} new above: show"
+    assert browser.get("/welcome/fresh?list=gone").status_code == 204
 
 
 def test_an_example_fills_a_line_and_keeps_what_was_typed(browser, mine):

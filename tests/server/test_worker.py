@@ -6,9 +6,10 @@ import sys
 import time
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pytest
 
-from attention_filter import standing
+from attention_filter import intake, standing
 from attention_filter.errors import SourceError, UsageError
 from attention_filter.server import work
 from attention_filter.server.work import KINDS, Kind, ask
@@ -137,6 +138,61 @@ def test_each_source_is_fetched_once_for_all_who_follow_it(store, folder, clock)
     assert store.due_everywhere(NOW) == []
     waiting = {(job.kind, job.reader) for job in store.jobs.listed([State.QUEUED])}
     assert waiting == {("understand", "ann"), ("understand", "ben")}
+
+
+def test_what_a_source_brings_is_handed_on_while_others_are_awaited(store, folder, clock, tmp_path, monkeypatch):
+    other = tmp_path / "more.csv"
+    other.write_text("title,text\nOne,more text\n")
+    for path, kind in ((folder, SourceKind.FOLDER), (other, SourceKind.TABLE)):
+        store.add_source(str(path), kind, columns=(("title", "title"), ("text", "text")), now=NOW)
+    waiting, store_file = [], intake._store_file
+
+    def slow(*args):
+        waiting.append({job.kind for job in store.jobs.listed([State.QUEUED])})
+        return store_file(*args)
+
+    monkeypatch.setattr(intake, "_store_file", slow)
+    ask(store, "fetch", "me", NOW)
+    Worker(store, Settings(), clock, {"fetch": KINDS["fetch"]}).run_one()
+    assert waiting == [{"load"}, {"load", "understand", "first look"}]
+
+
+def test_a_first_list_waits_for_the_model_for_three_seconds_only(store, folder, clock):
+    store.add_source(str(folder), SourceKind.FOLDER, now=NOW)
+    worker = Worker(store, Settings(), clock, {name: KINDS[name] for name in ("fetch", "first look")})  # it never comes
+    ask(store, "fetch", "me", NOW)
+    assert worker.run_one().kind == "fetch"
+    assert worker.run_one() is None
+    clock.now += work.BY_WORDS
+    assert worker.run_one().kind == "first look"
+    assert len(standing.kept(store)) == 30
+
+
+def test_the_titles_are_ranked_before_the_texts_and_what_comes_meanwhile_has_its_turn(
+    store, folder, clock, monkeypatch
+):
+    monkeypatch.setattr(work, "PART", 20)
+    store.add_source(str(folder), SourceKind.FOLDER, now=NOW)
+    said = []
+
+    def asked(store, kind, *args, **more):
+        said.append((kind, len(store.missing_titles("m", 100)), len(store.missing_vectors("m"))))
+
+    class Model:
+        id, dim = "m", 4
+
+        def encode(self, texts, *, progress=None):
+            if len(said) == 1:
+                (folder / "late.txt").write_text("Late news\n\nabout it all")
+                intake.fetch(store, Settings(), store.sources(), NOW, lambda *_: None)
+            return np.random.default_rng(len(texts)).normal(size=(len(texts), 4)).astype(np.float32)
+
+    ask(store, "understand", "me", NOW)
+    store_of = store.for_reader("me")
+    intake.fetch(store_of, Settings(), store_of.sources(), NOW, lambda *_: None)
+    monkeypatch.setattr(work, "ask", asked)
+    Worker(store, Settings(), clock, {"understand": KINDS["understand"]}, encoder=Model).run_one()
+    assert said == [("rank", 0, 30), ("rank", 1, 11), ("rank", 0, 0)]
 
 
 def test_a_source_that_its_only_follower_muted_is_not_due(store, folder):

@@ -19,7 +19,7 @@ def kept(store: Store, feed: int, now: datetime) -> Kept:
     """A background of three items that have vectors."""
     store.add_entries(feed, [Entry(f"g{n}", f"T{n}", text=f"text {n}") for n in range(3)], now)
     encode(store)
-    kept = Kept("stamp", "m", store.marks(now), b"data")
+    kept = Kept("stamp", "m", store.marks(now, "m"), b"data")
     store.keep_background(kept)
     return kept
 
@@ -58,7 +58,7 @@ def test_an_item_that_changes_loses_its_context_and_a_late_one_is_left_out(
     assert len(store.missing_contexts("stamp")) == 1
     store.put_contexts("stamp", [(item, content)], np.ones((1, 4)))
     assert store.missing_contexts("stamp") == []
-    assert len(np.setxor1d(store.marks(now), kept.marks)) == 2
+    assert len(np.setxor1d(store.marks(now, "m"), kept.marks)) == 2
 
 
 def test_readers_of_the_same_sources_are_offered_one_background_and_others_are_not(
@@ -80,7 +80,7 @@ def test_a_background_goes_with_its_contexts_when_its_last_reader_leaves_it(
     other.add_source("https://e.org/feed", SourceKind.FEED, now=now)
     other.keep_background(other.shared_backgrounds("m")[0])
     store.put_contexts("stamp", store.missing_contexts("stamp"), np.ones((3, 4)))
-    store.keep_background(Kept("new", "m", store.marks(now + timedelta(days=1)), b"later"))
+    store.keep_background(Kept("new", "m", store.marks(now + timedelta(days=1), "m"), b"later"))
     assert other.batch_of([1], "m", "stamp").in_context.all()
     other.delete_reader()
     assert [one.stamp for one in store.shared_backgrounds("m")] == ["new"]

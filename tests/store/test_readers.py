@@ -23,7 +23,7 @@ def fill(store: Store, now: datetime) -> dict[str, int]:
     store.put_state("profile", store.reader.encode())
     store.put_labels(f"topics of {store.reader}", {store.missing_labels("new", "m")[0]: ("tea", 0.9)})
     store.use_tellers(f"topics of {store.reader}", "feelings")
-    store.keep_background(Kept(f"of {store.reader}", "m", store.marks(now), b"background"))
+    store.keep_background(Kept(f"of {store.reader}", "m", store.marks(now, "m"), b"background"))
     store.set_age_limit(9)
     interest = store.add_interest(f"of {store.reader}", 1.0, now).id
     rule = store.add_rule(Rule(0, RuleAction.BLOCK, words=(store.reader,))).id
@@ -87,6 +87,7 @@ SEES_NOTHING: dict[str, Callable[[Store, datetime], object]] = {
     "search": lambda s, now: s.search("secret"),
     "unread": lambda s, now: s.unread(),
     "missing_vectors": lambda s, now: s.missing_vectors("other model"),
+    "missing_titles": lambda s, now: s.missing_titles("other model", 10),
     "feedback": lambda s, now: s.feedback(),
     "undo": lambda s, now: s.undo(now),
     "undo_together": lambda s, now: s.undo_together(now),
@@ -99,7 +100,7 @@ SEES_NOTHING: dict[str, Callable[[Store, datetime], object]] = {
     "get_state": lambda s, now: s.get_state("profile"),
     "background": lambda s, now: s.background(),
     "shared_backgrounds": lambda s, now: s.shared_backgrounds("m"),
-    "marks": lambda s, now: s.marks(now).tolist(),
+    "marks": lambda s, now: s.marks(now, "m").tolist(),
     "missing_contexts": lambda s, now: s.missing_contexts("of owner"),
     "missing_labels": lambda s, now: s.missing_labels("nobody", "m"),
     "contents_of": lambda s, now: [one for one in s.contents_of(_hashes(s)) if any(one)],
@@ -131,8 +132,8 @@ def _in_a_snapshot(store: Store) -> object:
 OWN_OR_SHARED = {
     "add_source", "add_interest", "put_interests", "add_rule", "put_state", "put_states", "set_age_limit",  # one's own
     "delete_reader",
-    "put_vectors", "text_vectors", "put_text_vectors", "put_contexts",  # keyed by content, which one must have to ask
-    "put_said",
+    "put_vectors", "put_title_vectors", "text_vectors", "put_text_vectors",  # keyed by content, which one must have
+    "put_contexts", "put_said",  # to ask
     "keep_background",
     "vectors_of", "put_labels", "use_tellers",  # keyed by content, or one's own
     "readers", "backup", "check", "close", "for_reader",  # the whole database

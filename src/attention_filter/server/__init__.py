@@ -6,6 +6,7 @@ access accounts passkeys oidc who is asking, and the ways in; `passwords` and `l
 pages/                        one file a page: arguments in, app calls out, a template shown
 pages/api                     the same for programs, who show a token: JSON in and out, no cookie
 shelf table desk lanes        a reader's kept ranking, its selections, the lists of one request, their addresses
+daily                         the page of the day beside that ranking, for pages/today
 dress wording                 an item's text, safe and marked; terms, reasons and acts in the visitor's words
 work worker                   what is done in the background: jobs in the database, done by one child process
 progress live watch logs      how far it is, news for open pages, /healthz and /metrics, one line an event

@@ -39,19 +39,20 @@ from attention_filter.server.pages import (
     search,
     sources,
     stream,
+    today,
     tray,
     trends,
     welcome,
     you,
 )
 from attention_filter.server.pages import settings as settings_page
-from attention_filter.server.site import Site, render
+from attention_filter.server.site import SOON, Site, render
 from attention_filter.server.work import ask
 from attention_filter.server.worker import WorkerProcess
 from attention_filter.settings import Settings
+from attention_filter.store.jobs import State
 from attention_filter.store.store import Store, open_store
 
-SOON = 2_000  # items that are ranked for the page that asks, when they never were: it takes less than a second
 QUIET = 2.0  # seconds without a request after which the model is loaded: meanwhile pages would take long
 
 
@@ -89,9 +90,10 @@ def create_app(
                 asking.submit(ask, store, "rank", store.reader, clock())
 
         here.shelf.renew = renew
+        here.leave_page = lambda store: asking.submit(ask, store, "rank", store.reader, clock(), payload={"anew": True})
     app.state.registry.register(watch.Stored(here.store, clock))
     app.mount("/static", StaticFiles(directory=str(files(__package__) / "static")), name="static")
-    read = (welcome, stream, acts, item, search, images, install, tray)
+    read = (welcome, today, stream, acts, item, search, images, install, tray)
     know = (interests, attention, you, trends, sources, rules, knowledge, digest, feeds, api, profile, settings_page)
     for page in (accounts, passkeys, oidc, live, watch, *read, *know):
         app.include_router(page.router)
@@ -120,15 +122,23 @@ async def _alive(app: FastAPI) -> AsyncIterator[None]:
 
 
 async def _warm(app: FastAPI) -> None:
-    """Load the model when nobody waits, so that the first "why" need not; whoever needs it is told what is wrong."""
-    while (rest := app.state.asked + QUIET - time.monotonic()) > 0:
-        await asyncio.sleep(rest)
+    """Load the model when nobody waits for a page or for work, so that the first "why" need not; whoever needs it is
+    told what is wrong."""
+    while (rest := app.state.asked + QUIET - time.monotonic()) > 0 or await run_in_threadpool(_is_at_work, app):
+        await asyncio.sleep(max(rest, QUIET))
 
     def load() -> None:
         with contextlib.suppress(AttentionError):
             app.state.site.encoder()
 
     Thread(target=load, daemon=True).start()  # not of the pool: the server does not wait for it to end
+
+
+def _is_at_work(app: FastAPI) -> bool:
+    try:
+        return bool(app.state.site.store.jobs.listed([State.RUNNING], 1))
+    except AttentionError:
+        return True  # the database is busy or gone: a bad moment
 
 
 async def _failed(request: Request, error: Exception) -> Response:

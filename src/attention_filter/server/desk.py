@@ -7,15 +7,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isnan
 from typing import Any
+from urllib.parse import urlencode
 
 import numpy as np
 
-from attention_filter.server.lanes import Choice, Done, done_with
+from attention_filter.listing import Place
+from attention_filter.personal.levels import level_of
+from attention_filter.server.lanes import Choice, Done, Kept, done_with
 from attention_filter.server.table import Table
 from attention_filter.standing import FEELINGS, TERMS, Column, Standing, View
 from attention_filter.store.glances import Followed, Glance
 from attention_filter.store.store import Store
-from attention_filter.types import Interest, Sign
+from attention_filter.types import Because, Interest, Level, Sign
 
 
 @dataclass(frozen=True)
@@ -31,11 +34,15 @@ class Line:
     bar: float = 0.0
     score: float | None = None
     chance: float | None = None
+    level: Level | None = None
     interest: Interest | None = None
     term: str = ""
     worth: float = 0.0
     pinned: bool = False
     moved: str | None = None
+    because: Because | None = None
+    told: bool = False  # a copy of it was read, liked, hidden …
+    adds_to: str | None = None  # the title of what was read of its story, which it adds to
     topic: str = ""
     feeling: str = ""
 
@@ -48,6 +55,17 @@ class Option:
     count: int
     choice: Choice
     chosen: bool
+
+
+@dataclass(frozen=True)
+class News:
+    """Whether a list would be an `other` one if it was made now: `new` items, which it does not have, would stand among
+    those that are shown. `to` shows that list; `again` is where a page asks for this once more."""
+
+    other: bool
+    new: int
+    to: str
+    again: str
 
 
 @dataclass(frozen=True)
@@ -115,6 +133,13 @@ def _sources(desk: Desk, choice: Choice) -> frozenset[int] | None:
     )
 
 
+def news_of(desk: Desk, kept: Kept, upto: int, path: str, to: str) -> News:
+    """What is news beside a kept list whose first `upto` rows are shown."""
+    other = desk.standing.head.id != kept.standing
+    new = ~np.isin(listed(desk, kept.choice)[:upto], kept.ids) if other else np.zeros(0)
+    return News(other, int(new.sum()), to, f"{path}?{urlencode({'list': kept.name, 'upto': upto})}")
+
+
 def facets(desk: Desk, choice: Choice) -> dict[str, list[Option]]:
     """{source, folder, interest, lang, topic, feeling: its values, most frequent first}; each counts what the others
     leave."""
@@ -160,10 +185,12 @@ def facets(desk: Desk, choice: Choice) -> dict[str, list[Option]]:
     }
 
 
-def lines(desk: Desk, ids: Sequence[int]) -> list[Line]:
-    """The rows of these items, as far as the reader may still see them."""
+def lines(desk: Desk, ids: Sequence[int], places: Mapping[int, Place] | None = None) -> list[Line]:
+    """The rows of these items, as far as the reader may still see them; with what is folded under them in these
+    `places`, by default those of the standing's own list."""
     standing = desk.standing
-    others = {id_: standing.place_of[id_].story for id_ in ids if id_ in standing.place_of}
+    places = standing.place_of if places is None else places
+    others = {id_: places[id_].story for id_ in ids if id_ in places}
     glances = {one.id: one for one in desk.store.glances([*ids, *(one for story in others.values() for one in story)])}
     done = done_with(desk.store.acts_on(ids))
     row_of = {int(standing.ids[row]): int(row) for row in standing.rows_of(ids)}
@@ -177,7 +204,7 @@ def lines(desk: Desk, ids: Sequence[int]) -> list[Line]:
             topic, feeling = str(standing.topic_names[standing.topics[row]]), FEELINGS[standing.feelings[row]]
             line = replace(line, topic=topic, feeling=feeling)
         if id_ in row_of and not line.done.acted:
-            row, place = row_of[id_], standing.place_of.get(id_)
+            row, place = row_of[id_], places.get(id_)
             chance = float(standing.chance[row])
             line = replace(
                 line,
@@ -185,6 +212,7 @@ def lines(desk: Desk, ids: Sequence[int]) -> list[Line]:
                 bar=standing.share(row),
                 score=float(standing.scores[row]),
                 chance=None if isnan(chance) else chance,
+                level=None if isnan(chance) else level_of(chance, bool(standing.away[row])),
                 interest=desk.interests.get(-int(standing.claimed[row])),
                 term=TERMS[standing.reason[row]] if standing.worth[row] > 0 else "",
                 worth=float(standing.worth[row]),

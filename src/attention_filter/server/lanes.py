@@ -31,7 +31,7 @@ OPINIONS = (Sign.LIKE, Sign.DISLIKE, Sign.HIDE)
 class Choice:
     """What the address asks for; a field that is None or its default does not stand in it."""
 
-    lane: str = "you"  # or "rest", "saved"
+    lane: str = "you"  # or "rest", "saved", "today"
     order: str = "rank"  # or "time"
     show: str = "unread"  # or "all"
     source: int | None = None
@@ -75,18 +75,20 @@ def address(choice: Choice, usual_order: str, **more: object) -> str:
     """Where the choice is shown.
 
     >>> address(Choice(lane="rest", lang="zh"), "rank", start=20)
-    '/?lane=rest&lang=zh&start=20'
+    '/all?lane=rest&lang=zh&start=20'
     """
     return _address(choice, usual_order, tuple(more.items()))
 
 
 @lru_cache(16_384)  # a page has hundreds, most of them those of the page before
 def _address(choice: Choice, usual_order: str, more: tuple[tuple[str, object], ...]) -> str:
+    if choice.lane == "today":
+        return "/"  # it is one page, always the same
     saved = choice.lane == "saved"
     usual = Choice(order=usual_order, lane="saved" if saved else "you", show="all" if saved else "unread")
     said = {name: value for name, value in asdict(choice).items() if value != getattr(usual, name)}
     query = urlencode(said | dict(more))
-    return f"{'/saved' if saved else '/'}{'?' if query else ''}{query}"
+    return f"{'/saved' if saved else '/all'}{'?' if query else ''}{query}"
 
 
 @dataclass(frozen=True)

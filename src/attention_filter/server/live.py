@@ -1,4 +1,4 @@
-"""What a page is told while it is open: how far the work is, that there is a new ranking, that new items came.
+"""What a page is told while it is open: how far the work is, and that there is a new ranking.
 
 One look at the database serves all who listen. A listener keeps the last news of each kind only, so a slow one holds
 nothing up and nothing piles up for it.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
@@ -21,12 +22,12 @@ from attention_filter import standing
 from attention_filter.errors import AttentionError, UsageError
 from attention_filter.server.access import Visitor
 from attention_filter.server.site import Me, back, is_fragment, render, site
-from attention_filter.server.work import ask
+from attention_filter.server.work import GATHER, ask
 from attention_filter.store.jobs import Job, State
 from attention_filter.store.store import Store
 
 PERIOD = 0.5  # seconds between two looks
-GATHER = timedelta(seconds=10)  # new items of that time are ranked together for who is looking
+STEPS = 10  # that a job's progress is told in
 FAILED = timedelta(days=1)  # that a failure is shown
 MOST = 1_000  # jobs that are looked at, of all readers
 
@@ -110,14 +111,23 @@ class Live:
         came, self._newest = newest > self._newest > 0, newest
         out: dict[str, dict[str, Any]] = {}
         for reader in readers:
-            out[reader] = {"work": told(jobs, reader)}
+            out[reader] = {"work": told([replace(job, done=tenth(job)) for job in jobs], reader)}
             if reader in heads:
                 head = standing.unpacked(heads[reader])
                 out[reader]["ranked"] = {"standing": head.id}
-                if came and (new := self._store.for_reader(reader).newer(head.newest)):
-                    out[reader]["items"] = {"new": new}
+                if came and self._store.for_reader(reader).newer(head.newest):
                     ask(self._store, "rank", reader, self._clock(), GATHER)
         return out
+
+
+def tenth(job: Job) -> int:
+    """How far it is, so that it changes STEPS times and not with every item.
+
+    >>> [tenth(Job(1, "fetch", done=done, total=156)) for done in (0, 14, 15, 156)]
+    [0, 0, 15, 156]
+    """
+    step = max(job.total // STEPS, 1)
+    return job.done if job.done == job.total else job.done - job.done % step
 
 
 def current(store: Store, now: datetime) -> list[Job]:

@@ -23,9 +23,11 @@ class Preferences:
     images: bool = False  # show pictures, fetched through this server
     open_marks_read: bool = True
     order: str = "rank"  # or "time"
-    exploration: float | None = None  # these three stand above the settings of the process; None: as it has them
+    exploration: float | None = None  # these stand above the settings of the process; None: as it has them
     variety: float | None = None
     half_life_days: float | None = None
+    today_stories: int | None = None
+    today_minutes: float | None = None
 
     def checked(self) -> Preferences:
         """The same, with what makes no sense set to its default."""
@@ -37,6 +39,8 @@ class Preferences:
             exploration=_between(self.exploration, 0.0, 1.0),
             variety=_between(self.variety, 0.0, 1.0),
             half_life_days=_between(self.half_life_days, MIN_HALF_LIFE, MAX_HALF_LIFE),
+            today_stories=int(stories) if (stories := _between(self.today_stories, 5, 100)) is not None else None,
+            today_minutes=_between(self.today_minutes, 0.0, 24 * 60.0),
         )
 
     def tuned(self, settings: Settings) -> Settings:
@@ -45,8 +49,11 @@ class Preferences:
         >>> Preferences(variety=0.5).tuned(Settings(db="sqlite:///x.db")).variety
         0.5
         """
-        own = {name: getattr(self, name) for name in ("exploration", "variety", "half_life_days")}
+        own = {name: getattr(self, name) for name in _TUNED}
         return settings.model_copy(update={name: value for name, value in own.items() if value is not None})
+
+
+_TUNED = ("exploration", "variety", "half_life_days", "today_stories", "today_minutes")
 
 
 def _between(value: float | None, low: float, high: float) -> float | None:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from attention_filter.store.jobs import Job, State
 
-STEPS = ("fetch", "understand", "rank")
+STEPS = ("load", "fetch", "understand", "rank")
 SOON = timedelta(minutes=1)  # what waits for longer is nothing to wait for
 LATELY = timedelta(minutes=10)
 

@@ -45,7 +45,11 @@ class Shelf:
 
     def latest(self, store: Store) -> Standing:
         """The reader's latest standing; the newest first as long as nothing was ranked."""
-        return self._table(store, standing.kept_head(store)).standing
+        return self.table(store).standing
+
+    def table(self, store: Store) -> Table:
+        """The same without what the reader has done something with by now. No new one is asked for."""
+        return self._table(store, standing.kept_head(store))
 
     def _table(self, store: Store, head: Head | None) -> Table:
         mark = store.acted_mark()

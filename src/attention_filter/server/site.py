@@ -14,6 +14,7 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from attention_filter import standing
 from attention_filter.app import Filter
+from attention_filter.server import daily, wording
 from attention_filter.server.access import Visitor, local_path, own_origin, visitor
 from attention_filter.server.lanes import Lists
 from attention_filter.server.language import Language, language, wanted_by
@@ -24,6 +25,8 @@ from attention_filter.store.store import Store
 
 if TYPE_CHECKING:
     from attention_filter.models.encoder import Encoder
+
+SOON = 2_000  # items that are ranked for the page that asks, when they never were: it takes less than a second
 
 
 class Site:
@@ -42,7 +45,8 @@ class Site:
         self.clock = clock
         self.shelf = Shelf(settings, clock, self.rank)
         self.lists = Lists()
-        self._loading = Lock()
+        self.leave_page: Callable[[Store], object] = self.rank  # has a page of the day made by somebody else
+        self._loading, self._making = Lock(), Lock()
         self.templates = Environment(
             # The drawings of `attention evaluate me --html` are shown here, too.
             loader=ChoiceLoader([PackageLoader("attention_filter.server"), PackageLoader("attention_filter")]),
@@ -52,6 +56,7 @@ class Site:
             lstrip_blocks=True,
             auto_reload=False,
         )
+        self.templates.globals["wording"] = wording
 
     @cached_property
     def _encoder(self) -> Encoder:
@@ -66,7 +71,22 @@ class Site:
 
     def rank(self, store: Store) -> None:
         """A new standing at once; where there is a worker, it is asked for one instead, but for a first small one."""
-        standing.refresh(store, preferences(store).tuned(self.settings), self.clock())
+        made = standing.refresh(store, preferences(store).tuned(self.settings), self.clock())
+        daily.refresh(self.filter(store.reader), made.head.newest)
+
+    def make_page(self, mine: Filter) -> None:
+        """See that there is a page of the day, unless it was seen to that day, or nothing is ranked yet."""
+        head, page = standing.kept_head(mine.store), daily.page_of(mine)
+        if head is None or page.places or daily.shown(mine.store).day == page.day:
+            return
+        # One at a time, and of small streams only; the others are left to the worker.
+        if mine.store.count_items() <= SOON and self._making.acquire(blocking=False):
+            try:
+                daily.refresh(mine, head.newest)
+            finally:
+                self._making.release()
+        else:
+            self.leave_page(mine.store)
 
     def filter(self, reader: str, wishes: Preferences | None = None) -> Filter:
         """A reader's filter on the shared database, not to be closed; `wishes` when they are at hand already."""

@@ -1,6 +1,7 @@
 """What the server does by itself: the kinds of jobs, each a function of a `Work`.
 
-    fetch ──new items──► understand (encode, learn what is usual) ──► rank ──many new acts──► reconsider
+    load (the model, before it is needed)
+    fetch ──each source──► understand (encode, learn what is usual) ──► rank ──many new acts──► reconsider
     digest (a letter whose time has come)
 
 A job only says what is to be done; what there is to do is read from the store when it runs. So running one twice, or
@@ -10,30 +11,30 @@ half and then again after a kill, ends in the same state.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from attention_filter import learned, standing
 from attention_filter.app import Filter
 from attention_filter.errors import UsageError
-from attention_filter.server import post
+from attention_filter.server import daily, post
 from attention_filter.server.preferences import preferences
 from attention_filter.settings import Settings
 from attention_filter.store.jobs import Job
 from attention_filter.store.store import Store
 
 if TYPE_CHECKING:
+    from attention_filter.intake import Fetched
     from attention_filter.models.encoder import Encoder
 
-FEW, AT_ONCE = 4, 16  # sources fetched before what they brought is handed on: few at first, so that it comes soon
-FIRST = 512  # items encoded before a first ranking is made, while the rest is still being read
+PART = 64  # texts encoded before what came meanwhile is looked for; twice as many each time
+BY_WORDS = timedelta(seconds=3)  # that a first list waits for the model; then it is ranked by words alone
 SOON = timedelta(seconds=0.7)  # acts that follow one another are ranked together
+GATHER = timedelta(seconds=10)  # new items of that time are encoded and ranked together when nobody waits for them
 AHEAD = timedelta(minutes=10)  # new items are ranked for somebody who is not looking
 MODEL_SETTING = "model setting"  # the state that says which model a reader's items were last encoded for
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -80,20 +81,14 @@ def ask(
     return store.jobs.enqueue(kind, now, reader=reader, payload=payload, key=key, run_at=now + after)
 
 
-def parts(sources: Sequence[T], few: int = FEW, most: int = AT_ONCE) -> Iterator[Sequence[T]]:
-    """A small part first, so that there is something to read soon; each is twice as large as the one before.
-
-    >>> [len(part) for part in parts(range(40), 4, 16)]
-    [4, 8, 16, 12]
-    """
-    start, size = 0, few
-    while start < len(sources):
-        yield sources[start : start + size]
-        start, size = start + size, min(2 * size, most)
+def load(work: Work) -> None:
+    """Have the model ready by the time that there is something to read."""
+    work.progress("Loading the model", 0, 1)
+    work.encoder()
 
 
 def fetch(work: Work) -> None:
-    """Read each source that is due, once for all who follow it.
+    """Read each source that is due, once for all who follow it; what one brings is handed on at once.
 
     For a reader who asked for it, the `sources` of the payload, or else all of theirs that are not muted.
     """
@@ -101,49 +96,70 @@ def fetch(work: Work) -> None:
 
     now, reader = work.clock(), work.job.reader
     if reader is not None:
+        ask(work.store, "load", reader, now)
         wanted, followed = work.job.payload.get("sources"), work.store.for_reader(reader).sources()
         chosen = [one for one in followed if (one.id in wanted if wanted is not None else not one.muted)]
         due = [(reader, source.id) for source in chosen]
     else:
         due = work.store.due_everywhere(now)
-    before = 0
-    for part in parts(due):
-        sources = [work.store.for_reader(name).source(id_) for name, id_ in part]
-        followed_by = {id_: name for name, id_ in part}
 
-        def step(what: str, done: int, total: int, before: int = before) -> None:
-            work.progress(what, before + done, len(due))
+    def hand_on(fetched: Fetched) -> None:
+        if not fetched.new and not fetched.changed:
+            return
+        for name in work.store.followers([fetched.source.id]):
+            if name != reader:
+                ask(work.store, "understand", name, work.clock(), GATHER)
+                continue
+            ask(work.store, "understand", name, work.clock(), payload={"awaited": True})
+            if standing.kept_head(work.store.for_reader(name)) is None:
+                ask(work.store, "first look", name, work.clock(), BY_WORDS)
 
-        seed = int(now.timestamp()) + before
-        read = intake.fetch(work.store, work.settings, sources, now, step, seed, followed_by)
-        changed = [one.source.id for one in read if one.new or one.changed]
-        for name in work.store.followers(changed):
-            payload = {"awaited": True} if name == reader else None
-            ask(work.store, "understand", name, work.clock(), payload=payload)
-        before += len(part)
+    sources = [work.store.for_reader(name).source(id_) for name, id_ in due]
+    followed_by = {id_: name for name, id_ in due}
+    intake.fetch(
+        work.store, work.settings, sources, now, work.progress, int(now.timestamp()), followed_by, stored=hand_on
+    )
 
 
 def understand(work: Work) -> None:
-    """Encode what is new for the reader, learn what is usual, and have it ranked."""
-    mine = work.filter()
-    if not learned.model_of(mine.store):
-        mine.understand(progress=work.progress, limit=FIRST)
-        ask(work.store, "rank", work.job.reader, work.clock())
-    mine.understand(progress=work.progress)
+    """Encode what is new for the reader, learn what is usual, and have it ranked: by the titles first, then with the
+    texts, the newest first. What comes meanwhile has its turn in between."""
+    mine, size = work.filter(), PART
+    soon = work.job.payload.get("awaited", False) or not learned.model_of(mine.store)
+
+    def have_ranked() -> None:
+        # Other vectors of the same items make another ranking, though nothing else has changed.
+        wait = timedelta(0) if soon else AHEAD
+        ask(work.store, "rank", work.job.reader, work.clock(), wait, payload={"anew": True})
+
+    while True:
+        if mine.skim(progress=work.progress):
+            have_ranked()
+        encoded = mine.understand(progress=work.progress, limit=size)
+        have_ranked()
+        if encoded < size:
+            break
+        size *= 2
     mine.store.put_state(MODEL_SETTING, work.settings.model.encode())
-    awaited = work.job.payload.get("awaited", False)
-    ask(work.store, "rank", work.job.reader, work.clock(), timedelta(0) if awaited else AHEAD)
 
 
 def rank(work: Work) -> None:
-    """Make the reader's standing anew, unless it is what it would be."""
+    """Make the reader's standing anew, unless it would be the same (never with `anew` in the payload)."""
     mine, now = work.filter(), work.clock()
-    if not standing.is_stale(mine.store, mine.settings, standing.kept_head(mine.store), now):
+    stale = standing.is_stale(mine.store, mine.settings, standing.kept_head(mine.store), now)
+    if not stale and not work.job.payload.get("anew"):
         return
     work.progress("Ranking", 0, 1)
-    standing.refresh(mine.store, mine.settings, now)
+    made = standing.refresh(mine.store, mine.settings, now)
+    daily.refresh(mine, made.head.newest)
     if learned.is_due(mine.store):
         ask(work.store, "reconsider", work.job.reader, work.clock(), AHEAD)
+
+
+def first_look(work: Work) -> None:
+    """Rank by words alone what there is, if the model still keeps the reader waiting for a first list."""
+    if standing.kept_head(work.store.for_reader(str(work.job.reader))) is None:
+        rank(work)
 
 
 def reconsider(work: Work) -> None:
@@ -182,11 +198,13 @@ def digest(work: Work) -> None:
 
 KINDS: Mapping[str, Kind] = {
     "catch up": Kind(catch_up, "learning"),
+    "load": Kind(load, "learning"),
     "fetch": Kind(fetch, "network"),
     "understand": Kind(understand, "learning"),
     "reconsider": Kind(reconsider, "learning"),
     "measure": Kind(measure, "learning"),
     "rank": Kind(rank, "ranking"),
+    "first look": Kind(first_look, "ranking"),
     "digest": Kind(digest, "post"),
 }
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from attention_filter.store import feedback, readers, tellers
 from attention_filter.store.schema import contexts, items, labels, seconds, subscribed, vectors
-from attention_filter.store.vectors import find_model, unpack
+from attention_filter.store.vectors import find_model, of_titles, unpack
 from attention_filter.types import Sign
 from attention_filter.words import COUNTS
 
@@ -22,9 +22,11 @@ class Batch:
     """n items. The terms of item i are term_ids[term_ptr[i]:term_ptr[i + 1]], as words.COUNTS has them.
 
     ids, sources int64 (n,) · dates, fetched float64 (n,), of the Item in seconds since 1970 · vectors float32 (n, dim),
-    zeros where there is none (dim is 0 for a model that has stored nothing) · has_vector bool (n,) ·
-    in_context bool (n,), where the vector is the one that is kept in context (`contexts.py`), if such were asked for ·
-    term_ptr int64 (n + 1,) · term_ids uint32 · term_counts uint16 · langs, titles and urls, one for each item.
+    of the title where the text has none yet, zeros where there is none (dim is 0 for a model that has stored nothing) ·
+    has_vector bool (n,) · in_context bool (n,), where the vector is the one that is kept in context (`contexts.py`), if
+    such were asked for ·
+    term_ptr int64 (n + 1,) · term_ids uint32 · term_counts uint16 · langs, titles and urls, one for
+    each item.
     """
 
     ids: np.ndarray
@@ -123,6 +125,12 @@ def choose(connection: sa.Connection, reader: int, wanted: Wanted, now: datetime
     return [id_ for (id_,) in connection.execute(sa.select(items.c.id).where(*conditions).order_by(items.c.id)).all()]
 
 
+_OF_TITLE = (
+    sa.select(vectors.c.vector)
+    .where(vectors.c.model == sa.bindparam("titles"), vectors.c.content_hash == items.c.said_hash)
+    .correlate(items)
+    .scalar_subquery()
+)
 # Thousands of ids as one parameter: as one each, reading them takes SQLAlchemy as long as reading the items.
 _IDS = sa.func.json_each(sa.bindparam("ids")).table_valued("value")
 _LOAD = (
@@ -131,7 +139,7 @@ _LOAD = (
         items.c.source,
         items.c.date,
         items.c.terms,
-        sa.func.coalesce(contexts.c.context, vectors.c.vector),
+        sa.func.coalesce(contexts.c.context, vectors.c.vector, _OF_TITLE),
         items.c.lang,
         items.c.fetched,
         contexts.c.item.is_not(None),
@@ -146,13 +154,13 @@ _LOAD = (
 
 def load(connection: sa.Connection, ids: Sequence[int], model: str, background: int = 0) -> Batch:
     """The items in the order of `ids`, all of which must exist; those kept in context of the background so."""
-    model_id, dim = find_model(connection, model)
-    asked = {"ids": json.dumps(list(ids)), "background": background, "model": model_id}
+    (model_id, dim), (titles, titles_dim) = find_model(connection, model), find_model(connection, of_titles(model))
+    asked = {"ids": json.dumps(list(ids)), "background": background, "model": model_id, "titles": titles or 0}
     rows = {row[0]: row for row in connection.execute(_LOAD, asked).all()}
     columns = list(zip(*(rows[one] for one in ids), strict=True)) or [()] * 10
     terms = np.frombuffer(b"".join(columns[3]), COUNTS)
     sizes = np.array([len(one) // COUNTS.itemsize for one in columns[3]], np.int64)
-    found, has = unpack(columns[4], dim)
+    found, has = unpack(columns[4], dim or titles_dim)
     return Batch(
         ids=np.array(columns[0], np.int64),
         sources=np.array(columns[1], np.int64),

@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from attention_filter.store import readers
 from attention_filter.store.items import chunks
 from attention_filter.store.schema import backgrounds, contexts, items, models, state, subscriptions, vectors, visible
+from attention_filter.store.vectors import find_model, of_titles
 
 NAME = "background"  # of the state
 AT_ONCE = 1_000
@@ -75,12 +76,18 @@ def find(connection: sa.Connection, stamp: str | None) -> int:
     return connection.scalar(sa.select(backgrounds.c.id).where(backgrounds.c.stamp == stamp)) or NONE
 
 
-def marks(connection: sa.Connection, ids: Sequence[int]) -> np.ndarray:
-    """A number for each item with the content that it has now: uint64 (n,), sorted."""
+def marks(connection: sa.Connection, ids: Sequence[int], model: str) -> np.ndarray:
+    """A number for each item with the content that it has now, and whether that has a vector of the model, or only its
+    title, or neither: uint64 (n,), sorted."""
+    known = [find_model(connection, name)[0] or NONE for name in (model, of_titles(model))]
+    texts, titles = (
+        sa.exists().where(vectors.c.model == id_, vectors.c.content_hash == items.c.said_hash) for id_ in known
+    )
+    state = sa.case((texts, ""), (titles, " of its title"), else_=" of nothing")
     found: list[bytes] = []
     for part in chunks(ids, AT_ONCE):
-        rows = connection.execute(sa.select(items.c.id, items.c.said_hash).where(items.c.id.in_(part)))
-        found += [blake2b(f"{id_} {content}".encode(), digest_size=8).digest() for id_, content in rows]
+        rows = connection.execute(sa.select(items.c.id, items.c.said_hash, state).where(items.c.id.in_(part)))
+        found += [blake2b(f"{id_} {content}{of}".encode(), digest_size=8).digest() for id_, content, of in rows]
     return np.sort(np.frombuffer(b"".join(found), np.uint64))
 
 

@@ -405,10 +405,21 @@ class Store:
         with self._read() as (connection, reader):
             return vectors.missing(connection, reader, model, limit)
 
+    def missing_titles(self, model: str, limit: int) -> list[tuple[str, str]]:
+        """(content hash, title) of what the model has encoded neither as a whole nor by its title, the `limit` newest
+        first."""
+        with self._read() as (connection, reader):
+            return vectors.missing_titles(connection, reader, model, limit)
+
     def put_vectors(self, model: str, hashes: Sequence[str], array: np.ndarray) -> None:
-        """Store row i of `array` (n, dim) for hashes[i], as float16."""
+        """Store row i of `array` (n, dim) for hashes[i], as float16; those of their titles are no longer needed."""
         with self._write() as (connection, _):
             vectors.put(connection, model, hashes, array)
+
+    def put_title_vectors(self, model: str, hashes: Sequence[str], array: np.ndarray) -> None:
+        """The same for their titles alone: what stands in until their texts are encoded."""
+        with self._write() as (connection, _):
+            vectors.put(connection, vectors.of_titles(model), hashes, array)
 
     def text_vectors(self, model: str, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """Vectors of texts that are not items, float32 (n, dim), and bool (n,) where there is one."""
@@ -478,10 +489,11 @@ class Store:
         with self._write() as (connection, reader):
             contexts.keep(connection, reader, kept)
 
-    def marks(self, now: datetime) -> np.ndarray:
-        """A number for each item of the stream, seen or not, and its content: uint64 (n,), sorted."""
+    def marks(self, now: datetime, model: str) -> np.ndarray:
+        """A number for each item of the stream, seen or not, its content and what of it the model has encoded: uint64
+        (n,), sorted."""
         with self._read() as (connection, reader):
-            return contexts.marks(connection, batches.choose(connection, reader, batches.Wanted(seen=True), now))
+            return contexts.marks(connection, batches.choose(connection, reader, batches.Wanted(seen=True), now), model)
 
     def missing_contexts(self, stamp: str) -> list[Marked]:
         """(id, content hash) of what has a vector and is not kept in the context of the background yet."""

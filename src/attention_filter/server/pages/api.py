@@ -78,6 +78,12 @@ def _placed(one: Ranked, standing: Standing) -> Ranked:
     return replace(one, story=place.story, moved=place.moved, held_back=place.held_back) if place else one
 
 
+@router.get("/api/today")
+def today(mine: Theirs) -> JSONResponse:
+    """The page of the day, made when it is first asked for, what was done with it, and what waits beside it."""
+    return JSONResponse(documents.today(mine.today()))
+
+
 @router.get("/api/items/{item}")
 def item(mine: Theirs, item: int) -> JSONResponse:
     """All of an item, its score, and the reasons that sum to it; `act` is what was done with it last."""

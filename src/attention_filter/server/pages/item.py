@@ -99,7 +99,6 @@ def _page(
         "before": before,
         "after": after,
         "liked": liked,
-        "wording": wording,
     }
 
 

@@ -18,6 +18,7 @@ from starlette.background import BackgroundTask
 from attention_filter import __version__
 from attention_filter.app import Filter
 from attention_filter.errors import AttentionError, UsageError
+from attention_filter.server import daily
 from attention_filter.server.access import Visitor, owner
 from attention_filter.server.language import languages
 from attention_filter.server.preferences import keep_preferences, preferences
@@ -41,6 +42,8 @@ class SettingsForm(BaseModel):
     variety: str = ""
     half_life_days: str = ""
     age_limit: str = ""
+    today_stories: str = ""
+    today_minutes: str = ""
 
 
 def number(text: str) -> float | None:
@@ -102,11 +105,17 @@ def keep(request: Request, mine: Mine, who: Me, form: Annotated[SettingsForm, Fo
             exploration=number(form.exploration),
             variety=number(form.variety),
             half_life_days=number(form.half_life_days),
+            today_stories=None if (stories := number(form.today_stories)) is None else round(stories),
+            today_minutes=number(form.today_minutes),
         )
         mine.set_age_limit(number(form.age_limit))
     except AttentionError as error:
         return page(request, mine, who, 422, problem=str(error))
     keep_preferences(mine.store, wanted)
+    now = site(request).filter(who.reader).settings
+    if (now.today_stories, now.today_minutes) != (mine.settings.today_stories, mine.settings.today_minutes):
+        mine.today(stories=now.today_stories, minutes=now.today_minutes)
+        daily.refresh(mine, mine.store.newest_item())
     return RedirectResponse("/settings?saved=1", 303)
 
 

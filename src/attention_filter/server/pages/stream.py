@@ -8,17 +8,17 @@ from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
 from attention_filter.app import Filter
-from attention_filter.server import lanes, wording
-from attention_filter.server.desk import Desk, count, facets, lines, listed, make_desk
+from attention_filter.server import lanes
+from attention_filter.server.desk import Desk, count, facets, lines, listed, make_desk, news_of
 from attention_filter.server.pages import welcome
 from attention_filter.server.site import Mine, is_fragment, render, site
 
 router = APIRouter()
 
 
-@router.get("/")
+@router.get("/all")
 def stream(request: Request, mine: Mine) -> Response:
-    """Parameters: those of `lanes.Choice`, and `list` (its name), `start` and `upto` (the rows to show)."""
+    """All there is. Parameters: those of `lanes.Choice`, `list` (its name), `start` and `upto` (the rows to show)."""
     with mine.store.snapshot() as now:
         new = welcome.is_new(now)
     if new:
@@ -29,6 +29,19 @@ def stream(request: Request, mine: Mine) -> Response:
 @router.get("/saved")
 def saved(request: Request, mine: Mine) -> Response:
     return _show(request, mine, "saved", "time")
+
+
+@router.get("/fresh")
+def fresh(request: Request, mine: Mine) -> Response:
+    """Whether the `list` whose first `upto` rows are shown would be another by now; a part of a page."""
+    here, asked = site(request), request.query_params
+    kept = here.lists.find(mine.store.reader, asked.get("list", ""))
+    if kept is None:
+        return Response(status_code=204)  # after a restart: the page stays as it is
+    with mine.store.snapshot() as now:
+        desk = make_desk(now, here.shelf.table(now))
+    to = lanes.address(kept.choice, request.state.wishes.order)
+    return render(request, "_fresh.html", news=news_of(desk, kept, _number(asked.get("upto")), "/fresh", to))
 
 
 def _show(request: Request, mine: Filter, lane: str, usual_order: str) -> Response:
@@ -68,7 +81,6 @@ def _page(request: Request, desk: Desk, choice: lanes.Choice, usual_order: str) 
         "left": len(kept.ids) - end,
         "where": where,
         "only": only,
-        "wording": wording,
     }
     if is_fragment(request) and start:
         return shown
@@ -76,6 +88,7 @@ def _page(request: Request, desk: Desk, choice: lanes.Choice, usual_order: str) 
     return shown | {
         "lanes": [(one, count(desk, one)) for one in both] if choice.lane != "saved" else [],
         "facets": facets(desk, choice),
+        "news": news_of(desk, kept, end, "/fresh", where(choice)),
         "unread": count(desk, lanes.Choice()),
         "followed": bool(desk.sources),
     }

@@ -9,7 +9,6 @@ from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from attention_filter.app import Filter
-from attention_filter.server import wording
 from attention_filter.server.site import Mine, is_fragment, render, site
 from attention_filter.standing import Standing
 from attention_filter.types import Ranked, Sign
@@ -42,12 +41,11 @@ def tray(
         "left": len(ids) - start - len(page),
     }
     if is_fragment(request) and start:
-        return render(request, "_tray_rows.html", wording=wording, **rows)
+        return render(request, "_tray_rows.html", **rows)
     undo = ",".join(one for one in acts.split(",") if one.isdecimal())
     return render(
         request,
         "tray.html",
-        wording=wording,
         **rows,
         found=len(ids),
         total=total,
@@ -72,7 +70,7 @@ def back_again(request: Request, mine: Mine, acts: Annotated[str, Form(max_lengt
     taken = mine.take_back([int(one) for one in acts.split(",") if one.isdecimal()])
     if is_fragment(request) and len(taken) == 1:
         (one,) = mine.rank([taken[0].item])
-        return render(request, "_tray_row.html", one=one, wording=wording)
+        return render(request, "_tray_row.html", one=one)
     return RedirectResponse("/tray", 303)
 
 
@@ -106,7 +104,6 @@ def audit(request: Request, mine: Mine) -> HTMLResponse:
         one=drawn.to_look[0] if drawn.to_look else None,
         of=drawn.looked + len(drawn.to_look),
         state=None if drawn.to_look else mine.promise(),
-        wording=wording,
     )
 
 

@@ -90,7 +90,6 @@ def _page(request: Request, mine: Filter, shown: Shown, status: int = 200, **mor
         trends=made,
         drawn=drawing(made),
         choice=choice,
-        wording=wording,
         **context,
     )
 

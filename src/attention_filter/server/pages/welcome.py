@@ -9,26 +9,30 @@ import tomllib
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from threading import Thread
 from typing import Annotated, Any
 
 from fastapi import APIRouter, File, Form, Request, UploadFile
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from attention_filter import standing
 from attention_filter.app import Filter
 from attention_filter.errors import AttentionError
 from attention_filter.server.access import Visitor
+from attention_filter.server.desk import Desk, News, lines, listed, make_desk, news_of
+from attention_filter.server.lanes import Choice, Kept
 from attention_filter.server.pages import sources as sources_page
 from attention_filter.server.pages.profile import LARGEST_PROFILE, text_of
 from attention_filter.server.pages.sources import body_of, follow
 from attention_filter.server.preferences import preferences
 from attention_filter.server.site import Me, Mine, is_fragment, render, site, spoken
+from attention_filter.server.work import ask
 from attention_filter.store.store import Store
 from attention_filter.types import SourceKind
 
 STATE = "welcome"  # kept once the first run was skipped or is over
 ROWS = 3  # interests that are asked for
 PREVIEW = 8  # ranked items that are shown while the rest is being read
+FIRST = Choice()  # the stream's own list, of which they are the first
 EXAMPLES = {
     "en": (
         "climate science and clean energy",
@@ -106,9 +110,9 @@ def _interests(request: Request, mine: Filter, said: list[str], status: int = 20
 
 
 @router.get("/welcome/interests")
-def interests(request: Request, mine: Mine) -> HTMLResponse:
+def interests(request: Request, mine: Mine, who: Me) -> HTMLResponse:
     # The model takes seconds to load: time enough while somebody thinks about what to say.
-    Thread(target=site(request).encoder, daemon=True).start()
+    ask(site(request).store, "load", who.reader, mine.clock())
     return _interests(request, mine, [one.text for one in mine.interests() if one.weight > 0])
 
 
@@ -116,11 +120,12 @@ def interests(request: Request, mine: Mine) -> HTMLResponse:
 def say(
     request: Request,
     mine: Mine,
+    who: Me,
     said: Annotated[list[str] | None, Form()] = None,
     example: Annotated[str, Form()] = "",
 ) -> Response:
     """Keep what was said: new lines are added, and those that were taken out are forgotten. An example that was
-    clicked only fills a line."""
+    clicked only fills a line. What was said is encoded by the worker, so that nobody waits here for the model."""
     wanted = [" ".join(text.split()) for text in said or () if text.strip()]
     if example:
         return _interests(request, mine, [*wanted, example])
@@ -132,7 +137,9 @@ def say(
             mine.remove_interest(one.id)
     for text in wanted:
         if text not in there:
-            mine.add_interest(text)
+            mine.store.add_interest(text, 1.0, mine.clock())
+    if mine.store.count_items():
+        ask(site(request).store, "understand", who.reader, mine.clock(), payload={"awaited": True})
     return RedirectResponse("/welcome/sources", 303)
 
 
@@ -219,16 +226,45 @@ def read(request: Request, mine: Mine, who: Me) -> Response:
 
 @router.get("/welcome/reading")
 def reading(request: Request, mine: Mine, who: Me) -> HTMLResponse:
-    """What is ranked so far; as a part, what htmx puts in its place while the reading goes on."""
-    fragment = is_fragment(request)
-    work = sources_page.reading(request, who)
-    items = mine.stream(PREVIEW) if mine.store.count_items() else []
-    troubled = [one for one in mine.store.sources() if one.failures]
-    return render(
-        request,
-        "_first.html" if fragment else "welcome_reading.html",
-        work=work,
-        items=items,
-        count=mine.store.count_items(),
-        troubled=troubled,
-    )
+    """The first list that there is, which stays while the rest is read; as a part, what htmx puts in place of none."""
+    here, shown = site(request), _work(request, mine, who)
+    if shown["work"].ended:
+        here.shelf.look(mine.store)  # nobody is about to rank what there is
+    with mine.store.snapshot() as now:
+        ranked = standing.kept_head(now) is not None
+        desk = make_desk(now, here.shelf.table(now))
+        best = listed(desk, FIRST)[:PREVIEW]
+        kept = here.lists.keep(now.reader, FIRST, desk.standing.head.id, best) if ranked else None
+        shown |= {"kept": kept}
+        shown |= {"lines": lines(desk, best.tolist()), "news": _news(desk, kept)} if kept else {}
+    template = "_first.html" if is_fragment(request) else "welcome_reading.html"
+    return render(request, template, **shown)
+
+
+@router.get("/welcome/fresh")
+def fresh(request: Request, mine: Mine) -> Response:
+    """Whether the first look would be another by now; a part of a page."""
+    here = site(request)
+    kept = here.lists.find(mine.store.reader, request.query_params.get("list", ""))
+    if kept is None:
+        return Response(status_code=204)
+    with mine.store.snapshot() as now:
+        return render(request, "_fresh.html", news=_news(make_desk(now, here.shelf.table(now)), kept))
+
+
+@router.get("/welcome/work")
+def work(request: Request, mine: Mine, who: Me) -> HTMLResponse:
+    """How far the first reading is; a part of a page."""
+    return render(request, "_first_work.html", **_work(request, mine, who))
+
+
+def _news(desk: Desk, kept: Kept) -> News:
+    return news_of(desk, kept, PREVIEW, "/welcome/fresh", "/welcome/reading")
+
+
+def _work(request: Request, mine: Filter, who: Visitor) -> dict[str, Any]:
+    return {
+        "work": sources_page.reading(request, who),
+        "count": mine.store.count_items(),
+        "troubled": sum(bool(one.failures) for one in mine.store.sources()),
+    }

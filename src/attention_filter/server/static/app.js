@@ -38,7 +38,7 @@
     "/": () => { const field = one("input[type=search]"); if (field) field.focus(); else go("/search"); },
     "?": () => one("#keys").showModal(),
   };
-  const places = {s: "/", b: "/saved", t: "/tray", i: "/interests", f: "/sources", r: "/rules", d: "/digest", p: "/profile", y: "/you"};
+  const places = {h: "/", a: "/all", s: "/all", b: "/saved", t: "/tray", i: "/interests", f: "/sources", r: "/rules", d: "/digest", p: "/profile", y: "/you"};
   let went = 0;  // when g was pressed
 
   // The toast's own undo takes back exactly what it names; else the last act.
@@ -120,28 +120,30 @@
     if (held && document.activeElement === document.body) document.getElementById(held)?.focus({preventScroll: true});
     const seen = new Set();  // a list that was made anew after a restart could repeat a row
     for (const row of rows()) if (row.id && seen.has(row.id)) row.remove(); else seen.add(row.id);
-    for (const row of rows()) row.toggleAttribute("data-was-done", Boolean(one(".press[data-done]", row)));
-    countUnread();
+    for (const row of rows()) row.toggleAttribute("data-was-done", Boolean(one(".press[data-done]", row)) || row.hasAttribute("data-told"));
+    countDone();
     remember();
     watch();
   });
 
   const title = document.title.replace(/^\([\d,.]+\) /, "");
   const doneAtFirst = all(".item[data-was-done]").length;
-  function countUnread() {
-    if (!list || location.pathname !== "/") return;
-    const left = Number(list.dataset.unread) - all(".item[data-was-done]").length + doneAtFirst;
+  let done = doneAtFirst;
+  function countDone() {
+    if (!list?.dataset.unread) return;
+    const now = all(".item[data-was-done]").length;
+    const left = Number(list.dataset.unread) - now + doneAtFirst;
     document.title = left > 0 ? `(${left}) ${title}` : title;
+    if (now !== done) { done = now; document.body.dispatchEvent(new Event("done")); }
   }
 
-  // --- Live news: work that goes on, a ranking that stands by now, items that came ---------------------------------
+  // --- Live news: work that goes on, a ranking that stands by now ---------------------------------------------------
   if (list?.dataset.standing || one("[data-live]")) {
     const news = new EventSource("/events");
     news.addEventListener("work", () => document.body.dispatchEvent(new Event("work")));
-    if (list?.dataset.standing) {
-      news.addEventListener("ranked", (event) => { one("#fresh").hidden = JSON.parse(event.data).standing === list.dataset.standing; });
-      news.addEventListener("items", () => { one("#came").hidden = false; });
-    }
+    news.addEventListener("ranked", (event) => {
+      if (JSON.parse(event.data).standing !== one("#items")?.dataset.standing) document.body.dispatchEvent(new Event("ranked"));
+    });
     addEventListener("pagehide", () => news.close());
   }
 
