@@ -40,7 +40,7 @@ Progress = Callable[[str, int, int], None]  # what is done, how much of it, out 
 CONNECTIONS = 8
 ENCODE_AT_ONCE = 256  # items between two commits of vectors; a kill loses at most these
 FEW = 16  # items that are encoded at once as a whole: it takes half a second
-TITLES = 512  # newest items whose titles are encoded before any text
+SKIMMED = 512  # newest items whose titles are encoded before any text
 PARSE_MEGABYTES = 512
 LEARN_FROM = 300  # newest items of a source
 TITLES = 5_000  # of a source, in which lists of its other items are recognised
@@ -194,7 +194,7 @@ def encode(store: Store, encoder: Encoder, progress: Progress, limit: int | None
 def encode_titles(store: Store, encoder: Encoder, progress: Progress) -> int:
     """Encode the titles of the newest items that have no vector, in a fifth of the time that their texts take. Returns
     how many; none when they are so few that their texts are as quickly read."""
-    missing = [(key, title, "") for key, title in store.missing_titles(encoder.id, TITLES)]
+    missing = [(key, title, "") for key, title in store.missing_titles(encoder.id, SKIMMED)]
     if len(missing) <= FEW:
         return 0
     _encode(encoder, missing, store.put_title_vectors, progress, "Understanding titles")
