@@ -23,7 +23,7 @@ PARAGRAPH = (
 )
 NAMES = "copper violin orchard glacier pepper saddle tunnel mirror basket candle turbine meadow walnut chapel"
 THINGS = NAMES.split()
-TITLE = re.compile(r"(?:\w+ ){3}no \d+")
+TITLE = re.compile(r"(?:\w+ ){3}no \d+|Zig reaches its first stable standard library")
 
 
 class HashedWords:
