@@ -205,18 +205,18 @@ def rows_in(standing: Standing, view: View, acted: Collection[int] = ()) -> tupl
     """All rows in the order of the view (n,), and which of them are wanted and not `acted` on, bool (n,)."""
     wanted, order = wanted_in(standing, view), order_of(standing, view)
     if view.unread:
-        wanted[_done(standing, acted)] = False
+        wanted[done(standing, acted)] = False
     return order, wanted[order]
 
 
-def _done(standing: Standing, acted: Collection[int]) -> np.ndarray:
+def done(standing: Standing, acted: Collection[int]) -> np.ndarray:
     """The rows of what was acted on and of its copies, bool (n,)."""
-    done = np.isin(standing.repeats, list(acted)) & (standing.repeats != 0)
-    done[standing.rows_of(acted)] = True
+    found = np.isin(standing.repeats, list(acted)) & (standing.repeats != 0)
+    found[standing.rows_of(acted)] = True
     under, leads = standing.folded
-    done[leads[done[under]]] = True
-    done[under] |= done[leads]
-    return np.asarray(done)
+    found[leads[found[under]]] = True
+    found[under] |= found[leads]
+    return np.asarray(found)
 
 
 def make(now: Reading, variety: float, basis: Basis) -> Standing:

@@ -27,6 +27,7 @@ def made():
         interest=rng.normal(size=n).astype(np.float32),
         chance=np.full(n, np.nan, np.float32),
         pinned=np.zeros(n, bool),
+        repeats=np.where(rng.random(n) < 0.1, ids[rng.integers(0, n, n)], 0).astype(np.int64),
         blocked=blocked,
         away=blocked | (rng.random(n) < 0.3),
         sources=rng.integers(1, 5, n).astype(np.int32),

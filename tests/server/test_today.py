@@ -91,7 +91,11 @@ def test_a_page_of_what_was_known_by_its_title_is_made_anew_until_it_is_begun(br
     words = ("rust", "solar", "football", "opera", "tax")
     entries = [
         Entry(
-            f"g{n}", f"Story {n}", text=f"about {words[n % 5]} {n}", published=clock() - timedelta(hours=n), lang="en"
+            f"g{n}",
+            f"Story {n}",
+            text=f"{words[n % 5]} thing{n} place{n}",
+            published=clock() - timedelta(hours=n),
+            lang="en",
         )
         for n in range(40)
     ]

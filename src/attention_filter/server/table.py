@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from attention_filter.standing import Column, Standing, View, order_of, wanted_in
+from attention_filter.standing import Column, Standing, View, done, order_of, wanted_in
 
 KEPT = 24  # selections of one table that are kept
 
@@ -20,11 +20,11 @@ T = TypeVar("T")
 
 
 class Table:
-    """The rows of `standing`, less the `acted` items where a view wants the unread. What a rule blocked is in none."""
+    """The rows of `standing`, less the `acted` items and their copies where a view wants the unread; none is blocked."""
 
     def __init__(self, standing: Standing, acted: Collection[int]) -> None:
         self.standing = standing
-        self._acted = standing.rows_of(acted)
+        self._acted = done(standing, acted)
         self._kept: OrderedDict[Any, Any] = OrderedDict()
 
     def ids(self, view: View) -> np.ndarray:
