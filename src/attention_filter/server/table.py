@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class Table:
-    """The rows of `standing`, less the `acted` items and their copies where a view wants the unread; none is blocked."""
+    """The rows of `standing`, less the `acted` items and their copies where a view wants the unread, and what is blocked."""
 
     def __init__(self, standing: Standing, acted: Collection[int]) -> None:
         self.standing = standing
