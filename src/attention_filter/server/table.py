@@ -20,7 +20,10 @@ T = TypeVar("T")
 
 
 class Table:
-    """The rows of `standing`, less the `acted` items and their copies where a view wants the unread, and what is blocked."""
+    """The rows of `standing`, less the `acted` items and their copies where a view wants the unread.
+
+    What a rule blocked is in none.
+    """
 
     def __init__(self, standing: Standing, acted: Collection[int]) -> None:
         self.standing = standing
