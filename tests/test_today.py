@@ -306,14 +306,31 @@ def test_what_was_looked_at_on_an_earlier_page_moves_the_chances_and_today_does_
     at_first = intercept()
     world.filter.act(first[-3:], Sign.HIDE)
     slope_only = intercept()
+    assert learned.seen_of(world.store, world.now) == []
     world.now += timedelta(days=1)
     world.comes(*TOPICS, source="B")
     world.filter.today()
     assert intercept() < min(at_first, slope_only)  # all above the last one were passed over
-    seen = learned.seen_of(world.store)
+    seen = learned.seen_of(world.store, world.now)
     assert [one.item for one in seen] == first
     assert {(one.wanted, one.weight) for one in seen} == {(False, learned.PASSED), (False, 1.0)}
     world.filter.act(first[:-3], Sign.LIKE)
-    assert sum(one.wanted for one in learned.seen_of(world.store)) == len(first) - 3
+    assert sum(one.wanted for one in learned.seen_of(world.store, world.now)) == len(first) - 3
     world.store.remove_source(world.sources["A"])
-    assert {one.item for one in learned.seen_of(world.store)} == set(first)  # what was acted on stays visible
+    assert {one.item for one in learned.seen_of(world.store, world.now)} == set(
+        first
+    )  # what was acted on stays visible
+
+
+def test_a_like_raises_the_curve_at_once_and_never_for_what_was_passed_over(world):
+    first = ids(world.filter.today())
+    world.filter.act(first[4:5], Sign.LIKE)
+    (seen,) = learned.seen_of(world.store, world.now)
+    assert (seen.item, seen.wanted, seen.weight) == (first[4], True, learned.TODAY_S)
+    looked = reading.open_reading(world.store, world.filter.settings, world.now).looked
+    assert looked.wanted.tolist() == [True]
+    world.now += timedelta(days=1)
+    world.comes(*TOPICS, source="B")
+    world.filter.today()
+    later = {one.item: (one.wanted, one.weight) for one in learned.seen_of(world.store, world.now)}
+    assert later == {item: (item == first[4], 1.0 if item == first[4] else learned.PASSED) for item in first[:5]}

@@ -33,6 +33,7 @@ from attention_filter.words import count_terms
 SCALE, PROMISE, FALLBACK = "scale", "promise", "fallback"  # names of the state we keep per reader
 PAGES = "today"  # the same of the pages of the day (today.py)
 PAGES_COUNTED = 7  # latest pages that tell how much is wanted
+TODAY_S = 0.5  # how much what was wanted today says of the rest: so that a like does not lower its kind before tomorrow
 PASSED = 0.5  # how surely an item is unwanted that stood above one that was acted on, and was passed over
 LEARNED_AS = "2"  # begins the stamp of a background; one that was learned otherwise is learned anew
 BACKGROUND_ITEMS = 20_000
@@ -180,17 +181,18 @@ def acted_on(store: Store, background: Background, model: str, stamp: str | None
 
 @dataclass(frozen=True)
 class Seen:
-    """A story of an earlier day's page that was looked at: its item, whether it proved `wanted`, and how surely."""
+    """A story that was looked at: its item, whether it proved `wanted`, and how surely."""
 
     item: int
     wanted: bool
     weight: float
 
 
-def seen_of(store: Store) -> list[Seen]:
-    """What came of the stories on the pages of earlier days: of each page as far down as something was done with one.
+def seen_of(store: Store, now: datetime) -> list[Seen]:
+    """What came of the stories on the pages of earlier days, of each page as far down as something was done with one;
+    and what was wanted today.
 
-    The page of today does not count yet: a like on it would make those above it passed over, and lower their kind.
+    What was passed over today does not count yet: a like would make those above it so, and lower their kind.
     """
     signs, out = store.acts(), []
     pages = json.loads(store.get_state(PAGES) or b"{}").get("shown", {})
@@ -200,6 +202,10 @@ def seen_of(store: Store) -> list[Seen]:
         for story, acted in zip(page[: last + 1], acts, strict=False):
             item = acted[0] if acted else story[0]
             out.append(Seen(item, bool(acted) and act_weight(signs[item]) > 0, 1.0 if acted else PASSED))
+    counted, day = {one.item for one in out}, now.astimezone().date()
+    for act in store.feedback():
+        if act.item not in counted and act_weight(act.sign) > 0 and act.at.astimezone().date() == day:
+            out.append(Seen(act.item, True, TODAY_S))
     visible = {one.id for one in store.glances([one.item for one in out])}
     return [one for one in out if one.item in visible]
 

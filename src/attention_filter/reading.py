@@ -65,7 +65,7 @@ class Reading:
     exploration: float = 0.0  # the share of a list's places that is given away to learn about the reader
     change: np.ndarray | None = None  # (p,) from the weights of `posterior.rows_of` to the draw of the day
     acted: Acted | None = None  # what was acted on; its copies are not unread any more
-    looked: replay.Looked | None = None  # what came of the stories on earlier pages
+    looked: replay.Looked | None = None  # what came of what was looked at
     stamp: str | None = None  # of the background, where it is kept
 
     def batches(self, wanted: Selection | None = None, *, seen: bool = False) -> Iterator[Batch]:
@@ -196,7 +196,7 @@ def open_reading(store: Store, settings: Settings, now: datetime, exploration: f
     usual = ranking.score(profile, background.sample)
     held = ranking.held_out_terms(profile) if len(history) else {}
     own = ranking.weighed(profile, held)
-    looked = _looked_at(store, profile, model, stamp, own)
+    looked = _looked_at(store, profile, model, stamp, own, now)
     curve, line = replay.judge(profile, keep, usual, own, looked)
     bold = settings.exploration if exploration is None else exploration
     change = None
@@ -228,10 +228,10 @@ _opened = lru_cache(2)(from_bytes)  # readers of the same sources share one, and
 
 
 def _looked_at(
-    store: Store, profile: ranking.Profile, model: str, stamp: str | None, held: np.ndarray
+    store: Store, profile: ranking.Profile, model: str, stamp: str | None, held: np.ndarray, now: datetime
 ) -> replay.Looked | None:
-    """What came of the items that stood on earlier pages, with the scores they would have without their own acts."""
-    seen = learned.seen_of(store)
+    """What came of the items that were looked at, with the scores they would have without their own acts."""
+    seen = learned.seen_of(store, now)
     batch = store.batch_of([one.item for one in seen], model, stamp)
     known = {one.item: one for one in seen}
     if not len(batch):
