@@ -59,6 +59,8 @@ class Case:
 class Apart:
     """Maximal marginal relevance (Carbonell & Goldstein 1998): `strength` × the largest similarity placed."""
 
+    says = "apart from the others"
+
     def __init__(self, features: Features, strength: float) -> None:
         self._features, self._strength = features, strength
         self._closeness: np.ndarray | None = None
