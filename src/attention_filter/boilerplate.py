@@ -21,7 +21,7 @@ _TEASER = r"""
 """
 _CREDIT = r"""
     (?:featured\ |cover\ |lead\ )?(?:image|photo|picture|photograph|illustration|graphic)s?
-    (?:\ credits?|\ source|\ courtesy|\ by)?\s?[:：©].{0,80}
+    (?:\ credits?|\ source|\ courtesy|\ by|\ captions?)?\s?[:：©].{0,80}
   | (?:additional\ )?(?:reporting|writing|editing|compiled|submitted)\ by\ .{0,120}
   | (?:责任编辑|责编|编辑|作者|文|图|来源|稿源|记者|校对|审核|编审|监制|原标题|图片来源|图源)\s?[:：丨|/].{0,40}
 """

@@ -37,7 +37,7 @@ from attention_filter.segments import (
     tokens_of,
     weight,
 )
-from attention_filter.templates import Line, fits, learn_templates
+from attention_filter.templates import Line, learn_templates, template_of
 from attention_filter.types import LeftOut
 
 __all__ = ["Repeats", "Titles", "index_titles", "key_of", "learn", "leave_out", "said"]
@@ -170,22 +170,21 @@ def _labels(told: Sequence[tuple[str, str]], known: Repeats, titles: Titles) -> 
 
 
 def _lists_in(title: str, text: str, known: Repeats, titles: Titles) -> list[tuple[str, list[str]]]:
-    """Repeated lines that may be labels, and the keys of the lines up to what is repeated again; of an item that goes
-    on with sentences there, none."""
+    """Repeated lines that may be labels, and the keys of the lines up to what is none again."""
     out: list[tuple[str, list[str]]] = []
     is_open = False
     for start, end in lines_of(text):
         key = key_of(text[start:end], title, titles)
         is_title = {SLOT, OTHERS} >= set(key.split())
-        can_be_listed = end - start <= LINK and (text[end - 1] not in STOPS or key == OTHERS)
-        if not is_title and (says_nothing(text[start:end]) or _is_repeated(key, known)):
-            is_open = can_be_listed and weight(key.split()) <= LABEL
-            if is_open:
-                out.append((key, []))
+        can_be_listed = end - start <= LINK and (text[end - 1] not in STOPS or is_title)
+        known_as = None if is_title else _known_as(key, known)
+        if known_as is not None or says_nothing(text[start:end]):
+            is_open = known_as is not None and can_be_listed and weight(key.split()) <= LABEL
+            if known_as is not None and is_open:
+                out.append((known_as, []))
         elif is_open and key and can_be_listed:
             out[-1][1].append(key)
-        elif is_open and key:
-            out[-1][1].clear()
+        elif key:
             is_open = False
     return out
 
@@ -202,18 +201,18 @@ def leave_out(
     >>> said(text, leave_out("Zig", text, Repeats()))
     'Zig is out.'
     """
-    out, own, related = [], tokens_of(title), False
+    out, own = [], tokens_of(title)
+    ends_list: str | None = None  # with what a line ends that is not of the list that is open, if one is
     for start, end in lines_of(text):
         label, key = label_of(text[start:end]), key_of(text[start:end], title, titles)
-        if label == "" or key in known.lists:
-            related = True
+        known_as = _known_as(key, known)
+        if label == "" or known_as in known.lists:
+            ends_list = "" if known_as in known.lists else STOPS
             out.append((start, end))
-        elif (related and end - start <= LINK and (text[end - 1] not in STOPS or key == OTHERS)) or _is_repeated(
-            key, known
-        ):
+        elif known_as is not None or (ends_list is not None and end - start <= LINK and text[end - 1] not in ends_list):
             out.append((start, end))
         else:
-            related = False
+            ends_list = None
             for a, b in sentences_of(title, text, start, end):
                 if label_of(text[a:end]):
                     out.append((a, end))
@@ -284,8 +283,9 @@ def _head(tokens: Sequence[str]) -> str:
     return ""
 
 
-def _is_repeated(key: str, known: Repeats) -> bool:
-    return key in known.segments or fits(key.split(), known.templates)
+def _known_as(key: str, known: Repeats) -> str | None:
+    """The segment or the template that a key is of."""
+    return key if key in known.segments else template_of(key.split(), known.templates)
 
 
 def _repeated(piece: str, own: list[str], known: Repeats, titles: Titles) -> list[Place]:
@@ -297,7 +297,7 @@ def _repeated(piece: str, own: list[str], known: Repeats, titles: Titles) -> lis
         return whole
     tokens = slotted(piece, own, titles)
     key = " ".join(token for token, _, _ in tokens)
-    if _is_repeated(key, known):
+    if _known_as(key, known) is not None:
         return whole
     padded = f"{key} "
     first = max((len(begin.split()) for begin in known.begins if padded.startswith(f"{begin} ")), default=0)

@@ -24,9 +24,9 @@ FIGURES = 4  # where one token of so many is a number, the numbers change from i
 SLOT, OTHERS = "{}", "{+}"
 # After a number: it measures something, so it is what the line says.
 _MEASURES = """
-mln bln dlrs dlr cts pct percent billion million trillion tonnes tons barrels shares vs g kg mg lb lbs oz ml cl dl
+mln bln dlrs dlr cts pct percent billion million trillion tonnes tons barrels vs g kg mg lb lbs oz ml cl dl
 cup cups tsp tbsp teaspoon teaspoons tablespoon tablespoons mm cm km miles yen pounds euros dollars
-亿 元 克 斤 吨 升 米 尺 里 股 美 港 厘 毫 公 勺 匙 杯 岁
+亿 元 克 斤 吨 升 米 尺 里 股 厘 毫 公 勺 匙 杯 岁
 """
 MEASURES = frozenset(_MEASURES.split())
 _LINE = re.compile(r"[^\n]+")

@@ -17,10 +17,11 @@ from itertools import pairwise
 from attention_filter.segments import IS_CJK, is_measured, weight
 
 PLACE, NUMBER = "{*}", "0"
+FEWEST = 3  # items with the same fixed words
 FIXED = 6  # the weight of what is fixed, at least
 CLOSED = 0.8  # of what fills the places, at most so many are different
 TOLD = 0.2  # of the items, at most so many have in a place what their title says
-ALIKE = 0.8  # of the items with the fixed words, so many must fit
+ALIKE = 0.8  # of the lines with the fixed words, so many have no more than these in their places
 AT_MOST = 100  # templates of a source
 EDGE = "\n"
 _DIGITS = re.compile(r"\d+")
@@ -54,27 +55,28 @@ def learn_templates(lines: Sequence[Line], most: float) -> list[str]:
         template, places = _skeleton(tokens, often)
         if PLACE in template or NUMBER in template:
             groups[" ".join(template)].append((line, places))
+    keys = [(line, f" {' '.join(tokens)} ") for line, tokens in numbered]
     found = set()
-    for key, group in groups.items():
-        if len({line.item for line, _ in group}) >= most:
-            template = _with_words_of_all(key.split(), [places for _, places in group])
-            if _says_nothing(template, [line for line, _ in group]):
-                found.add(" ".join(template))
+    for fixed, group in groups.items():
+        if len({line.item for line, _ in group}) >= FEWEST:
+            candidate = " ".join(_with_words_of_all(fixed.split(), [places for _, places in group]))
+            if candidate not in found and _says_nothing(candidate, keys, most):
+                found.add(candidate)
     return sorted(found, key=lambda template: (-len(template), template))[:AT_MOST]
 
 
-def fits(tokens: Sequence[str], templates: Iterable[str]) -> bool:
-    """Whether the tokens of a key are one of the templates, filled with no more than is fixed.
+def template_of(tokens: Sequence[str], templates: Iterable[str]) -> str | None:
+    """The first of the templates that the tokens of a key are of, with no more in its places than is fixed.
 
-    >>> fits("words cy pictures by ada".split(), ["words {*} pictures by {*}"])
-    True
+    >>> template_of("words cy pictures by ada".split(), ["words {*} pictures by {*}"])
+    'words {*} pictures by {*}'
     """
     key = f" {' '.join(without_numbers(tokens))} "
     for template in templates:
         filled = _filled(key, template)
         if filled is not None and _fixed(template.split()) >= weight(" ".join(filled).split()):
-            return True
-    return False
+            return template
+    return None
 
 
 def without_numbers(tokens: Iterable[str]) -> list[str]:
@@ -126,22 +128,18 @@ def _with_words_of_all(template: list[str], filled: list[list[list[str]]]) -> li
     return out
 
 
-def _says_nothing(template: list[str], lines: Sequence[Line]) -> bool:
-    fixed, key = _fixed(template), " ".join(template)
+def _says_nothing(template: str, keys: Sequence[tuple[Line, str]], most: float) -> bool:
+    """Whether lines of so many items are of it, in places that are small, closed, and not told by the titles."""
+    fixed = _fixed(template.split())
     if fixed < FIXED:
         return False
-    values: list[str] = []
-    fit = told = 0
-    for line in lines:
-        filled = _filled(f" {' '.join(without_numbers(line.tokens))} ", key)
-        if filled is None or weight(" ".join(filled).split()) > fixed:
-            continue
-        fit += 1
-        values += [unit for value in filled for unit in _units(value.split())]
-        title = f" {' '.join(line.title)} "
-        told += bool(_numbers(line.tokens) & _numbers(line.title)) or any(_is_told(value, title) for value in filled)
-    closed = len(set(values)) <= CLOSED * len(values)
-    return fit >= ALIKE * len(lines) and told <= TOLD * fit and closed
+    filled = [(line, values) for line, key in keys if (values := _filled(key, template)) is not None]
+    fit = [(line, values) for line, values in filled if weight(" ".join(values).split()) <= fixed]
+    if len({line.item for line, _ in fit}) < most or len(fit) < ALIKE * len(filled):
+        return False
+    units = [unit for _, values in fit for value in values for unit in _units(value.split())]
+    told = sum(_is_told(line, values) for line, values in fit)
+    return len(set(units)) <= CLOSED * len(units) and told <= TOLD * len(fit)
 
 
 def _filled(key: str, template: str) -> list[str] | None:
@@ -167,12 +165,11 @@ def _fixed(template: Iterable[str]) -> int:
     return weight(token for token in template if token not in (PLACE, NUMBER))
 
 
-def _is_told(value: str, title: str) -> bool:
-    """Whether the title says it, too: all of it, or a long word."""
-    words = value.split()
-    return bool(words) and (
-        (f" {value} " in title and words != [NUMBER]) or any(len(word) > 3 and f" {word} " in title for word in words)
-    )
+def _is_told(line: Line, values: Iterable[str]) -> bool:
+    """Whether the title says what fills a place, or a long word of it, or a number of the line."""
+    title = f" {' '.join(line.title)} "
+    words = {word for value in values for word in (value, *value.split()) if word == value or len(word) > 3}
+    return bool(_numbers(line.tokens) & _numbers(line.title)) or any(f" {word} " in title for word in words - {""})
 
 
 def _units(words: list[str]) -> list[str]:
