@@ -23,6 +23,7 @@ _CREDIT = r"""
     (?:featured\ |cover\ |lead\ )?(?:image|photo|picture|photograph|illustration|graphic)s?
     (?:\ credits?|\ source|\ courtesy|\ by|\ captions?)?\s?[:：©].{0,80}
   | (?:additional\ )?(?:reporting|writing|editing|compiled|submitted)\ by\ .{0,120}
+  | (?:words|reporter|editor|author)\s?:\ .{0,40}
   | (?:责任编辑|责编|编辑|作者|文|图|来源|稿源|记者|校对|审核|编审|监制|原标题|图片来源|图源)\s?[:：丨|/].{0,40}
 """
 _NOTICE = r"""
@@ -69,7 +70,7 @@ _RELATED = re.compile(
 )
 _HINT = re.compile(
     r"\b(?:related|more|also|miss|missed|next|trending|popular|recommended|suggested|latest|recent|top|hot|elsewhere"
-    r"|explore|archives?|choice|picks?|readers|likes?)\b"
+    r"|explor\w+|archives?|choice|picks?|readers|likes?)\b"
     r"|[推热榜]|更 多|相 关|延 伸|阅 读|往 期|精 [选彩]|在 看|喜 欢|感 兴 趣"
 )
 _SHARING = frozenset({"share", "shares", "tweet", "facebook", "twitter", "linkedin", "whatsapp", "reddit", "telegram"})

@@ -49,12 +49,13 @@ def learn_templates(lines: Sequence[Line], most: float) -> list[str]:
     for line, tokens in numbered:
         for pair in pairwise([EDGE, *tokens, EDGE]):
             items[pair].add(line.item)
-    often = {pair for pair, found in items.items() if len(found) >= most}
     groups: defaultdict[str, list[tuple[Line, list[list[str]]]]] = defaultdict(list)
-    for line, tokens in numbered:
-        template, places = _skeleton(tokens, often)
-        if PLACE in template or NUMBER in template:
-            groups[" ".join(template)].append((line, places))
+    for enough in (most, 2 * most):  # a name that stands in places of several lines is often among neighbours, too
+        often = {pair for pair, found in items.items() if len(found) >= enough}
+        for line, tokens in numbered:
+            template, places = _skeleton(tokens, often)
+            if PLACE in template or NUMBER in template:
+                groups[" ".join(template)].append((line, places))
     keys = [(line, f" {' '.join(tokens)} ") for line, tokens in numbered]
     found = set()
     for fixed, group in groups.items():
@@ -74,7 +75,7 @@ def template_of(tokens: Sequence[str], templates: Iterable[str]) -> str | None:
     key = f" {' '.join(without_numbers(tokens))} "
     for template in templates:
         filled = _filled(key, template)
-        if filled is not None and _fixed(template.split()) >= weight(" ".join(filled).split()):
+        if filled is not None and weight(" ".join(filled).split()) <= _fixed(template.split()):
             return template
     return None
 
