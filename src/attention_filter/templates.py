@@ -54,7 +54,7 @@ def learn_templates(lines: Sequence[Line], most: float) -> list[str]:
         often = {pair for pair, found in items.items() if len(found) >= enough}
         for line, tokens in numbered:
             template, places = _skeleton(tokens, often)
-            if PLACE in template or NUMBER in template:
+            if template != [PLACE] and (PLACE in template or NUMBER in template):
                 groups[" ".join(template)].append((line, places))
     keys = [(line, f" {' '.join(tokens)} ") for line, tokens in numbered]
     found = set()
