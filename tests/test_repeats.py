@@ -101,6 +101,111 @@ def test_what_chinese_sources_append_is_left_out(footer):
     assert strip(items) == list(CHINESE_TEXTS)
 
 
+PLACES = ("Bergen", "Port Ellen", "Cadiz")
+PEOPLE = ("Ada Moss", "Bo Lindt", "Cy Okoro")
+PLACES_ZH = ("松洼", "听潮港", "榆巷")
+PEOPLE_ZH = ("顾青禾", "罗望川", "沈一苇")
+
+
+@pytest.mark.parametrize(
+    "footer",
+    [
+        "{n} readers took part in the debate",
+        "Filed from {place} by the harbour staff",
+        "Drawn by {person} and printed in {place} by the quiet press",
+        "Topics: hot, lead, sole, homepage, {place}. Section: none",
+        "Picture of {place} from the archive. {person} took it ref={n}&src=daily{n}",
+    ],
+)
+def test_places_for_names_and_numbers_in_english_lines_are_seen(footer):
+    given = [{"n": 7 * n + 2, "place": PLACES[n % 3], "person": PEOPLE[n * n % 3]} for n in range(len(ENGLISH))]
+    items = [
+        (title, f"{text}\n{footer.format(**one)}")
+        for title, text, one in zip(ENGLISH, ENGLISH_TEXTS, given, strict=True)
+    ]
+    assert strip(items) == list(ENGLISH_TEXTS)
+
+
+@pytest.mark.parametrize(
+    "footer",
+    [
+        "已有{n}人参与讨论",
+        "标签：热点 头条 独家 {place}。",
+        "（海港报记者{person} {place}报道）来信请寄编辑部。",
+        "图为{place}街景，旧照片。{person}摄 src=feed&n=a{n}",
+    ],
+)
+def test_places_for_names_and_numbers_in_chinese_lines_are_seen(footer):
+    given = [{"n": 7 * n + 2, "place": PLACES_ZH[n % 3], "person": PEOPLE_ZH[n * n % 3]} for n in range(len(CHINESE))]
+    items = [
+        (title, f"{text}\n{footer.format(**one)}")
+        for title, text, one in zip(CHINESE, CHINESE_TEXTS, given, strict=True)
+    ]
+    assert strip(items) == list(CHINESE_TEXTS)
+
+
+@pytest.mark.parametrize(
+    ("label", "titles", "texts"),
+    [("Don't miss", ENGLISH, ENGLISH_TEXTS), ("今日热点", CHINESE, CHINESE_TEXTS)],
+)
+def test_below_a_repeated_label_titles_are_left_out_that_the_source_no_longer_has(label, titles, texts):
+    old = [" ".join(title.split()[::-1]) if title.isascii() else title[::-1] for title in titles]
+    lists = [f"{label}\n{old[n - 1]}\n{old[n - 2]}\n{old[n - 3]}" for n in range(len(titles))]
+    items = [(title, f"{text}\n{one}") for title, text, one in zip(titles, texts, lists, strict=True)]
+    assert strip(items) == list(texts)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Net profit {n}.2 mln vs {n}00,000",  # measures
+        "净利润{n}亿元，去年为{n}0亿元",
+        "Here is what changed in release {n} of the editor since spring",  # the title has this number, too
+    ],
+)
+def test_numbers_that_are_what_a_line_says_are_kept(line):
+    items = [
+        (f"{title}, {n + 3}", f"{line.format(n=n + 3)}\n{text}")
+        for n, (title, text) in enumerate(zip(ENGLISH, ENGLISH_TEXTS, strict=True))
+    ]
+    assert strip(items) == [text for _, text in items]
+
+
+def test_a_place_that_says_another_thing_in_each_item_or_what_the_title_says_is_none():
+    filled = [
+        (title, f"This week I read {text[:30]} in the garden")
+        for title, text in zip(ENGLISH, ENGLISH_TEXTS, strict=True)
+    ]
+    assert all(text[:30] in kept for text, kept in zip(ENGLISH_TEXTS, strip(filled), strict=True))
+    told = [(f"{title} in {PLACES[n % 3]}", f"We went to {PLACES[n % 3]} again") for n, title in enumerate(ENGLISH)]
+    assert learn(told).templates == ()
+    assert learn([(title, text) for (title, _), (_, text) in zip(filled, told, strict=True)]).templates
+
+
+FLOUR = ("{n}00 g flour, sifted twice with care", "1 tbsp very good olive oil of the farm", "{n} eggs from the farm")
+SONGS = ("Rosa Lind and the Tides: A Harbour at Night", "The Weather Club: Rain on the Long Pier", "Moss: Eleven Years")
+FLOUR_ZH = ("面粉{n}00克过筛两遍备用", "初榨橄榄油1勺放入锅里", "农家鸡蛋{n}个打散备用")
+
+
+@pytest.mark.parametrize(
+    ("label", "lines"), [("For the pie: more below", FLOUR), ("Playlist", SONGS), ("推荐用料", FLOUR_ZH)]
+)
+def test_lists_of_ingredients_or_songs_are_kept(label, lines):
+    items = []
+    for n, (title, text) in enumerate(zip(ENGLISH, ENGLISH_TEXTS, strict=True)):
+        listed = "\n".join(f"{line.format(n=n + 2)} {PEOPLE[n % 3]}{title[:5]}" for line in lines)
+        items.append((title, f"{text}\n{label}\n{listed}"))
+    assert learn(items).lists == frozenset()
+
+
+def test_of_three_items_no_names_are_learned():
+    items = [
+        (title, f"{text}\nFiled from {place} by the harbour staff")
+        for title, text, place in zip(ENGLISH, ENGLISH_TEXTS, PLACES, strict=False)
+    ]
+    assert learn(items).templates == ()
+
+
 def test_what_is_repeated_within_a_line_is_left_out_and_the_rest_stays_word_for_word():
     items = [
         (title, f"{text} Made with love in Bergen. Bye") for title, text in zip(ENGLISH, ENGLISH_TEXTS, strict=True)
@@ -166,9 +271,12 @@ def test_places_that_overlap_are_cut_once():
 
 
 def test_what_is_known_comes_back_from_json_and_adds_up():
-    one, other = Repeats(60, frozenset({"a b c"}), ("x y",), ()), Repeats(9, frozenset({"d"}), (), ("z",))
+    one = Repeats(60, frozenset({"a b c"}), ("x y",), (), ("t {*}",), frozenset({"l"}))
+    other = Repeats(9, frozenset({"d"}), (), ("z",), ("u {*}",), frozenset({"m"}))
     assert Repeats.from_json(json.dumps(json.loads(one.to_json()))) == one
-    assert (one | other) == Repeats(60, frozenset({"a b c", "d"}), ("x y",), ("z",))
+    assert (one | other) == Repeats(
+        60, frozenset({"a b c", "d"}), ("x y",), ("z",), ("t {*}", "u {*}"), frozenset({"l", "m"})
+    )
 
 
 def test_hostile_texts_take_no_longer_than_others():

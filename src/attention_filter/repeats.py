@@ -15,116 +15,48 @@ never touched, and versions of one story count as one item. Pure: texts in, plac
 
 from __future__ import annotations
 
-import itertools
 import json
-import re
-import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
+from attention_filter.boilerplate import AT_THE_END, BRACKETS, hints_at_others, label_of, says_nothing
+from attention_filter.segments import (
+    NO_TITLES,
+    OTHERS,
+    SLOT,
+    WORDS,
+    Place,
+    Titles,
+    index_titles,
+    is_measured,
+    key_of,
+    lines_of,
+    sentences_of,
+    slotted,
+    tokens_of,
+    weight,
+)
+from attention_filter.templates import Line, learn_templates, template_of
 from attention_filter.types import LeftOut
-from attention_filter.words import CJK
+
+__all__ = ["Repeats", "Titles", "index_titles", "key_of", "learn", "leave_out", "said"]
 
 FEWEST = 3  # items that repeat something; two may well quote the same sentence
 # Of a source's items. Of Reuters news, which repeat nothing, in groups of 10 to 300, .05 % is left out at these shares.
 SHARE, OFTEN = 0.1, 0.25
 SHORT = 6  # a Han character weighs 1, any other word 2
 TEMPLATE = 8  # the weight of a beginning or an end
-TITLE, LIST = 4, 6  # the weight of a title for which a slot stands; of a cut one, or one that other items list
-FIRST = 3  # words of a title by which it is looked for
-FIGURES = 4  # where one token of so many is a number, the numbers change from item to item and the rest does not
-LINK = 100  # characters of a line in a list of related items
+LINK = 160  # characters of a line in a list of related items
+STOPS = ".。"  # no such line ends with one
+LABEL = 16  # the weight of a line before such a list, at most
+LISTED = 2  # lines of such a list, at least
+LIKE_TITLES = 0.75  # of the weight of the source's titles: that of such lines, at least
+COUNTED = 0.25  # of such lines, so many may begin with a number or measure something, unlike ingredients
 PROSE = 24  # the weight of what must be left before code, tables and captions are left out
 FEW_ITEMS = 100  # of so few, versions of one story may be a good part
 READ, HEAD, TAIL = 40_000, 8_000, 4_000  # characters of a text; of a longer one both ends are learned from
 AT_MOST = 500  # segments, beginnings or ends that are kept of a source
-
-SLOT, OTHERS = "{}", "{+}"
-_COLONS = (":", "：")
-_LINE = re.compile(r"[^\n]+")
-_END = re.compile(r"(?<=[。！？…])[”’」』）\])]*|(?<=[.!?])[\"'”’)\]]*\s+(?![a-z])")
-_WORDS = re.compile(r"[^\W_]")
-_IS_CJK = re.compile(f"[{CJK}]")
-_TOKEN = re.compile(rf"[{CJK}]|[^\W_{CJK}]+(?:['’][^\W_{CJK}]+)?")
-
-# What says nothing in any source. Each matches a whole segment; lists of words are kept short and plain on purpose.
-_TEASER = r"""
-    (?:\[(?:…|\.{3,})\]|\(?more…\)?)\W*
-  | (?:(?:click|tap)\ (?:here\ )?to\ )?
-    (?:keep\ reading|continue(?:\ reading)?|(?:read|view|see|learn|find\ out)\ (?:(?:the|this)\ )?
-      (?:full|whole|entire|complete|original|rest\ of\ the|more|article|story|post))\b
-    (?:\ (?:the|this|main|more|full|article|story|post|entry|report|rest|here|now|below|about|of|it))*
-    (?:\ (?:on|at|in)\ [^.!?]{1,40})?\W*
-  | (?:请?点击|戳|继续|展开)?(?:这里|此处|链接|下方链接)?(?:阅读|查看|浏览|展开|了解|点击)(?:这里|此处)?(?:本文)?
-    (?:全文|原文|更多|详情|详细内容|完整内容|完整报道|剩余内容|剩余全文|余下全文)(?:内容|信息|报道|请点击(?:这里)?)?\W*
-  | (?:未完待续|更多内容请点击(?:这里)?|点击查看)\W*
-"""
-_CREDIT = r"""
-    (?:featured\ |cover\ |lead\ )?(?:image|photo|picture|photograph|illustration|graphic)s?
-    (?:\ credits?|\ source|\ courtesy|\ by)?\s?[:：©].{0,80}
-  | (?:additional\ )?(?:reporting|writing|editing|compiled|submitted)\ by\ .{0,120}
-  | (?:责任编辑|责编|编辑|作者|文|图|来源|稿源|记者|校对|审核|编审|监制|原标题|图片来源|图源)\s?[:：丨|/].{0,40}
-"""
-_NOTICE = r"""
-    .{0,60}\ball\ rights\ reserved\b.{0,60}
-  | (?:copyright\b|©|\(c\)).{0,100}
-  | (?:view\ (?:this\ (?:email|message)\ )?in\ (?:your\ )?browser|unsubscribe).{0,60}
-  | manage\ (?:your\ )?(?:preferences|subscription)s?.{0,60}
-  | (?:follow|like|find|join)\ us\ on\b.{0,80}
-  | (?:sign\ up|subscribe)\ (?:for|to)\ (?:our|the|this)\b.{0,100}\b(?:newsletter|list|feed|channel|podcast)\b.{0,80}
-  | the\ post\ .{1,300}\ (?:appeared\ first|first\ appeared)\ on\ .{1,80}
-  | (?:\d+|no|one|leave\ a|post\ a|add\ a)\ (?:comments?|responses?|replies|reply)\W*
-  | \d+\ ?min(?:ute)?s?\ read\W*
-  | (?:article|comments)\ url\s?:.{0,400} | points\s?:\s?\d+ | \#\ comments\s?:\s?\d+
-  | (?:https?://|www\.)\S+
-  | .{0,40}(?:版权所有|版权归.{0,20}所有|未经.{0,12}(?:授权|许可|允许)|转载请(?:注明|联系)|不得转载|谢绝转载).{0,80}
-  | .{0,20}(?:扫码|扫描|长按|识别|关注|订阅).{0,20}(?:二维码|公众号|微信号|小程序|客户端|关注我们).{0,40}
-  | .{0,20}(?:欢迎|敬请|快来|点击|记得)(?:关注|订阅)(?:我们|本站|本台|本号).{0,20}
-  | .{0,40}(?:仅代表作者|不代表本[站网刊]|不构成(?:任何)?投资建议|如有侵权|侵权请).{0,60}
-  | (?:本文|文章|内容)(?:首发(?:于|自)|转载自|来自|由.{1,12}(?:原创|授权)).{0,60}
-"""
-_ALWAYS = re.compile(rf"[\W_]*(?:{_TEASER}|{_CREDIT}|{_NOTICE})", re.X | re.I)
-_BRACKETS = re.compile(
-    r"[（(【\[]\s?(?:责任编辑|责编|编辑|来源|原标题|图片来源|图源|reporting by|editing by)"
-    r"\s?[:：]?[^）)】\]]{0,80}[）)】\]]|（完）",
-    re.I,
-)
-_LONGEST = 400  # characters of a segment that such a pattern can be
-_AT_THE_END = re.compile(
-    r"\s?(?:\[(?:…|\.{3})\]|\(more…\)|(?:…|\.{3})\s*(?:read more|continue reading|阅读全文|查看全文))\W*$", re.I
-)
-# What stands before a list of other items. `rest` is what follows on the same line.
-_RELATED = re.compile(
-    r"""\W*(?:
-    (?:related|recommended|suggested|more|most|popular|trending|latest|top|further|also|similar)
-      (?:\ (?:stories|story|articles?|posts?|reading|links?|news|coverage|content|read|popular
-             |on|from|by|for|in|to|this|you|the|topic|site|us)){1,4}\s?[:：]?
-  | (?:related|read\ (?:more|also|next)|see\ also|up\ next)\s?[:：]
-  | you\ (?:may|might)\ (?:also\ )?(?:like|enjoy|be\ interested\ in)\W*
-  | (?:相关|延伸|扩展|拓展|推荐|热门|更多|往期|精彩)
-    (?:阅读|文章|新闻|推荐|链接|报道|回顾|内容|资讯|精彩|专题|精选|帖子){1,2}\s?[:：]?
-  | (?:猜你喜欢|你可能(?:还|也)?(?:会)?(?:喜欢|感兴趣)|大家都在看|看了又看)\W*
-    )\s*(?P<rest>.*)""",
-    re.X | re.I,
-)
-_SHARING = frozenset({"share", "shares", "tweet", "facebook", "twitter", "linkedin", "whatsapp", "reddit", "telegram"})
-_SHARE_WORDS = """
-pinterest tumblr pocket instapaper flipboard mastodon
-bluesky weibo wechat this on via x threads email e mail print copy link
-more to the story article post page with friends your by and or click like loading save pin it opens in new window a
-"""
-_SHARE_LINE = _SHARING | frozenset(_SHARE_WORDS.split())
-_SHARE_ZH = re.compile(
-    r"(?=.*(?:分享|转发|点赞|在看))(?:分享|转发|点赞|收藏|在看|评论|微信|微博|新浪|腾讯|朋友圈|空间|好友|扫一扫|一键"
-    r"|本文|文章|到|至|给|QQ|[\W_])+",
-    re.I,
-)
-
-
-Titles = Mapping[tuple[str, ...], Sequence[list[str]]]  # {first words of titles: the titles, in words, longest first}
-NO_TITLES: Titles = {}
 
 
 @dataclass(frozen=True)
@@ -135,6 +67,8 @@ class Repeats:
     segments: frozenset[str] = frozenset()
     begins: tuple[str, ...] = ()
     ends: tuple[str, ...] = ()
+    templates: tuple[str, ...] = ()
+    lists: frozenset[str] = frozenset()  # what stands before lists of titles of other items
 
     def __or__(self, other: Repeats) -> Repeats:
         """What either knows; of too much, what this one does."""
@@ -143,6 +77,8 @@ class Repeats:
             frozenset([*sorted(self.segments), *sorted(other.segments - self.segments)][:AT_MOST]),
             tuple(dict.fromkeys([*self.begins, *other.begins]))[:AT_MOST],
             tuple(dict.fromkeys([*self.ends, *other.ends]))[:AT_MOST],
+            tuple(dict.fromkeys([*self.templates, *other.templates]))[:AT_MOST],
+            self.lists | other.lists,
         )
 
     @property
@@ -151,12 +87,13 @@ class Repeats:
         return any(OTHERS in key.split() for key in (*self.segments, *self.begins, *self.ends))
 
     def to_json(self) -> str:
-        return json.dumps([self.items, sorted(self.segments), self.begins, self.ends], ensure_ascii=False)
+        known = [self.items, sorted(self.segments), self.begins, self.ends, self.templates, sorted(self.lists)]
+        return json.dumps(known, ensure_ascii=False)
 
     @staticmethod
     def from_json(text: str) -> Repeats:
-        items, segments, begins, ends = json.loads(text)
-        return Repeats(items, frozenset(segments), tuple(begins), tuple(ends))
+        items, segments, begins, ends, templates, lists = json.loads(text)
+        return Repeats(items, frozenset(segments), tuple(begins), tuple(ends), tuple(templates), frozenset(lists))
 
 
 def learn(items: Sequence[tuple[str, str]]) -> Repeats:
@@ -175,27 +112,81 @@ def learn(items: Sequence[tuple[str, str]]) -> Repeats:
     segments: Counter[str] = Counter()
     begins: defaultdict[str, list[tuple[int, str]]] = defaultdict(list)
     ends: defaultdict[str, list[tuple[int, str]]] = defaultdict(list)
+    lines: list[Line] = []
     for number, (title, text) in enumerate(told):
         read = text if len(text) <= HEAD + TAIL else f"{text[:HEAD]}\n{text[-TAIL:]}"
+        own = tuple(tokens_of(title))
         keys = {
             key_of(read[a:b], title, titles)
-            for start, end in _lines(read)
-            for a, b in {(start, end), *_segments(title, read, start, end)}
+            for start, end in lines_of(read)
+            for a, b in {(start, end), *sentences_of(title, read, start, end)}
         } - {"", SLOT}
         segments.update(keys)
-        for key in keys:
+        for key in sorted(keys):
             tokens = key.split()
+            lines.append(Line(number, tuple(tokens), own))
             if head := _head(tokens):
                 begins[head].append((number, key))
             if tail := _head(tokens[::-1]):
                 ends[tail].append((number, " ".join(tokens[::-1])))
-    known = {k for k, n in segments.items() if n >= (enough if _weight(k.split()) >= SHORT else often)}
-    return Repeats(
+    known = {k for k, n in segments.items() if n >= (enough if weight(k.split()) >= SHORT else often)}
+    found = Repeats(
         len(items),
         frozenset(sorted(known, key=lambda key: (-segments[key], key))[:AT_MOST]),
         tuple(_templates(begins, often)[:AT_MOST]),
         tuple(" ".join(reversed(end.split())) for end in _templates(ends, often)[:AT_MOST]),
+        tuple(learn_templates(lines, often)),
     )
+    return replace(found, lists=_labels(told, found, titles))
+
+
+def _labels(told: Sequence[tuple[str, str]], known: Repeats, titles: Titles) -> frozenset[str]:
+    """Short repeated lines that stand before lists of titles: lines that are as long as titles, and some of them are
+    titles of the source, or the label says that they are."""
+    usual = sum(weight(tokens_of(title)) for title, _ in told) / len(told)
+    lists: defaultdict[str, list[list[str]]] = defaultdict(list)
+    stands: Counter[str] = Counter()
+    for title, text in told:
+        for label, listed in _lists_in(title, text, known, titles):
+            stands[label] += 1
+            if len(listed) >= LISTED:
+                lists[label].append(listed)
+    out = set()
+    for label, found in lists.items():
+        if len(found) < FEWEST:
+            continue
+        lines = [line for listed in found for line in listed]
+        says_so = hints_at_others(label) or any(OTHERS in line.split() for line in lines)
+        weighs = sum(usual if line in (SLOT, OTHERS) else weight(line.split()) for line in lines)
+        counted = sum(line[0].isdigit() or is_measured(line.split()) for line in lines)
+        if (
+            2 * len(found) >= stands[label]
+            and says_so
+            and weighs >= LIKE_TITLES * usual * len(lines)
+            and counted <= COUNTED * len(lines)
+        ):
+            out.add(label)
+    return frozenset(out)
+
+
+def _lists_in(title: str, text: str, known: Repeats, titles: Titles) -> list[tuple[str, list[str]]]:
+    """Repeated lines that may be labels, and the keys of the lines up to what is none again."""
+    out: list[tuple[str, list[str]]] = []
+    is_open = False
+    for start, end in lines_of(text):
+        key = key_of(text[start:end], title, titles)
+        is_title = {SLOT, OTHERS} >= set(key.split())
+        can_be_listed = end - start <= LINK and (text[end - 1] not in STOPS or is_title)
+        known_as = None if is_title else _known_as(key, known)
+        if known_as is not None or says_nothing(text[start:end]):
+            is_open = known_as is not None and can_be_listed and weight(key.split()) <= LABEL
+            if known_as is not None and is_open:
+                out.append((known_as, []))
+        elif is_open and key and can_be_listed:
+            out[-1][1].append(key)
+        elif key:
+            is_open = False
+    return out
 
 
 def leave_out(
@@ -210,27 +201,27 @@ def leave_out(
     >>> said(text, leave_out("Zig", text, Repeats()))
     'Zig is out.'
     """
-    out, own, related = [], _tokens(title), False
-    for start, end in _lines(text):
-        label = _label(text[start:end])
-        if label is not None and not label:
-            related = True
+    out, own = [], tokens_of(title)
+    ends_list: str | None = None  # with what a line ends that is not of the list that is open, if one is
+    for start, end in lines_of(text):
+        label, key = label_of(text[start:end]), key_of(text[start:end], title, titles)
+        known_as = _known_as(key, known)
+        if label == "" or known_as in known.lists:
+            ends_list = "" if known_as in known.lists else STOPS
             out.append((start, end))
-        elif (related and end - start <= LINK and text[end - 1] not in ".。") or (
-            key_of(text[start:end], title, titles) in known.segments
-        ):
+        elif known_as is not None or (ends_list is not None and end - start <= LINK and text[end - 1] not in ends_list):
             out.append((start, end))
         else:
-            related = False
-            for a, b in _segments(title, text, start, end):
-                if _label(text[a:end]):
+            ends_list = None
+            for a, b in sentences_of(title, text, start, end):
+                if label_of(text[a:end]):
                     out.append((a, end))
                     break
                 out += [(a + c, a + d) for c, d in _repeated(text[a:b], own, known, titles)]
     left = [LeftOut(a, b, True) for a, b in _joined(out, text)]
     beside = [LeftOut(a, b, False) for a, b in _places(asides, text)]
     prose = said(text, [*left, *beside]) if beside else ""
-    return tuple(sorted([*left, *beside], key=lambda one: one.start) if _weight(_tokens(prose)) >= PROSE else left)
+    return tuple(sorted([*left, *beside], key=lambda one: one.start) if weight(tokens_of(prose)) >= PROSE else left)
 
 
 def said(text: str, left: Iterable[LeftOut]) -> str:
@@ -247,27 +238,6 @@ def said(text: str, left: Iterable[LeftOut]) -> str:
     return "\n".join(spaced for line in kept.split("\n") if (spaced := " ".join(line.split())))
 
 
-def key_of(text: str, title: str = "", titles: Titles = NO_TITLES) -> str:
-    """What a text is compared by; slots stand for the `title` and for the `titles` of other items.
-
-    >>> key_of("The post “Rust 2” is from 2026.", "Rust 2"), key_of("金价 1910.5 +0.3%")
-    ('the post {} is from 2026', '金 价 0 0 0 0')
-    """
-    return " ".join(token for token, _, _ in _slotted(text, _tokens(title), titles))
-
-
-Place = tuple[int, int]
-
-
-def index_titles(titles: Iterable[str]) -> Titles:
-    """The titles of a source, so that they are found in texts; those that are too short to tell are left out."""
-    index: defaultdict[tuple[str, ...], list[list[str]]] = defaultdict(list)
-    for words in sorted({tuple(_tokens(title)) for title in titles}, key=lambda words: (-len(words), words)):
-        if len(words) >= FIRST and _weight(words) >= LIST:
-            index[words[:FIRST]].append(list(words))
-    return dict(index)
-
-
 def _told_once(items: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
     """Without the later versions of a story: the same twice or, among few items, titles that share two of three words.
 
@@ -279,7 +249,7 @@ def _told_once(items: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
     kept: list[tuple[str, str]] = []
     seen: list[frozenset[str]] = []
     for title, text in items:
-        told = frozenset(token for token in _tokens(title) if not token.isdigit())
+        told = frozenset(token for token in tokens_of(title) if not token.isdigit())
         if not any(told != other and len(told & other) * 3 >= len(told | other) * 2 for other in seen):
             kept.append((title, text))
             seen.append(told)
@@ -305,24 +275,29 @@ def _templates(groups: dict[str, list[tuple[int, str]]], most: float) -> list[st
 
 def _head(tokens: Sequence[str]) -> str:
     """The first tokens, as many as a template has at least; empty when there are fewer."""
-    weight = 0
+    total = 0
     for place, token in enumerate(tokens, 1):
-        weight += _weight([token])
-        if weight >= TEMPLATE:
+        total += weight([token])
+        if total >= TEMPLATE:
             return " ".join(tokens[:place])
     return ""
+
+
+def _known_as(key: str, known: Repeats) -> str | None:
+    """The segment or the template that a key is of."""
+    return key if key in known.segments else template_of(key.split(), known.templates)
 
 
 def _repeated(piece: str, own: list[str], known: Repeats, titles: Titles) -> list[Place]:
     """The places of one segment that say nothing."""
     whole = [(0, len(piece))]
-    if not _WORDS.search(piece):
-        return [match.span() for match in _AT_THE_END.finditer(piece)]
-    if len(piece) <= _LONGEST and (_ALWAYS.fullmatch(piece) or _is_share_line(piece)):
+    if not WORDS.search(piece):
+        return [match.span() for match in AT_THE_END.finditer(piece)]
+    if says_nothing(piece):
         return whole
-    tokens = _slotted(piece, own, titles)
+    tokens = slotted(piece, own, titles)
     key = " ".join(token for token, _, _ in tokens)
-    if key in known.segments:
+    if _known_as(key, known) is not None:
         return whole
     padded = f"{key} "
     first = max((len(begin.split()) for begin in known.begins if padded.startswith(f"{begin} ")), default=0)
@@ -330,97 +305,15 @@ def _repeated(piece: str, own: list[str], known: Repeats, titles: Titles) -> lis
     last = len(tokens) - max((len(end.split()) for end in known.ends if padded.endswith(f" {end}")), default=0)
     if first == 0 and last == len(tokens):
         return [
-            *(match.span() for match in _BRACKETS.finditer(piece)),
-            *(m.span() for m in _AT_THE_END.finditer(piece)),
+            *(match.span() for match in BRACKETS.finditer(piece)),
+            *(m.span() for m in AT_THE_END.finditer(piece)),
         ]
     rest = [token for token, _, _ in tokens[first:last]]
     if len(rest) == 1 and rest[0].isdigit():  # "Note 7": another one than "Note 8"
         return []
-    if _weight(rest) <= SHORT or set(rest) <= {*own, SLOT, OTHERS}:
+    if weight(rest) <= SHORT or set(rest) <= {*own, SLOT, OTHERS}:
         return whole
     return [(0, tokens[first][1])] * (first > 0) + [(tokens[last - 1][2], len(piece))] * (last < len(tokens))
-
-
-def _label(line: str) -> str | None:
-    """What follows "Related:" or the like; empty when that stands alone, None when the line does not begin so."""
-    found = _RELATED.fullmatch(line) if len(line) <= _LONGEST else None
-    if found and (not found["rest"] or line[: found.start("rest")].rstrip()[-1:] in _COLONS):
-        return found["rest"]
-    return None
-
-
-def _is_share_line(piece: str) -> bool:
-    """Whether it only asks to be shared; a name alone, such as Facebook, is no such line."""
-    tokens = _tokens(piece)
-    english = len(tokens) > 1 and not _SHARING.isdisjoint(tokens) and _SHARE_LINE.issuperset(tokens)
-    return english or _SHARE_ZH.fullmatch(piece) is not None
-
-
-def _slotted(text: str, title: list[str], titles: Titles) -> list[tuple[str, int, int]]:
-    """Token, start and end. One token, SLOT, is where the title stands, or its beginning; one, OTHERS, where titles of
-    other items do; and 0 is each number where there are many."""
-    found = [(_compared(match.group()), *match.span()) for match in _TOKEN.finditer(text)]
-    words = [word for word, _, _ in found]
-    out: list[tuple[str, int, int]] = []
-    at = 0
-    while at < len(found):
-        start = found[at][1]
-        if length := _own(words, at, title):
-            out.append((SLOT, start, found[at + length - 1][2]))
-        elif length := _other(words, at, titles):
-            if out and out[-1][0] == OTHERS:
-                start = out.pop()[1]
-            out.append((OTHERS, start, found[at + length - 1][2]))
-        else:
-            out.append(found[at])
-        at += length or 1
-    if FIGURES * sum(token.isdigit() for token, _, _ in out) >= len(out):
-        return [("0" if token.isdigit() else token, start, end) for token, start, end in out]
-    return out
-
-
-def _own(words: list[str], at: int, title: list[str]) -> int:
-    """How many words from there on are the title's, or its beginning."""
-    length = 0
-    while length < len(title) and words[at + length : at + length + 1] == title[length : length + 1]:
-        length += 1
-    is_cut = at + length == len(words) - 1 and length < len(title) and title[length].startswith(words[-1])
-    enough = TITLE if length == len(title) or is_cut else LIST
-    return length + is_cut if length and _weight(title[:length]) >= enough else 0
-
-
-def _other(words: list[str], at: int, titles: Titles) -> int:
-    """How many words from there on are a title of another item."""
-    known = titles.get(tuple(words[at : at + FIRST]), ()) if titles else ()
-    return next((len(title) for title in known if words[at : at + len(title)] == title), 0)
-
-
-@lru_cache(maxsize=100_000)
-def _compared(word: str) -> str:
-    return unicodedata.normalize("NFKC", word).casefold()
-
-
-def _tokens(text: str) -> list[str]:
-    return [_compared(match.group()) for match in _TOKEN.finditer(text)]
-
-
-def _weight(tokens: Iterable[str]) -> int:
-    return sum(0 if token in (SLOT, OTHERS) else 1 if _IS_CJK.match(token) else 2 for token in tokens)
-
-
-def _lines(text: str) -> list[Place]:
-    return [match.span() for match in _LINE.finditer(text)]
-
-
-def _segments(title: str, text: str, start: int, end: int) -> list[Place]:
-    """The sentences of a line, none of which ends within the item's own title."""
-    ends = [match.end() for match in _END.finditer(text, start, end)]
-    at = text.find(title, start, end) if title and ends else -1
-    while at >= 0:
-        ends = [one for one in ends if not at < one < at + len(title)]
-        at = text.find(title, at + len(title), end)
-    edges = [start, *(one for one in ends if start < one < end), end]
-    return list(itertools.pairwise(edges))
 
 
 def _places(pieces: Sequence[str], text: str) -> list[Place]:
@@ -439,10 +332,10 @@ def _joined(places: Iterable[Place], text: str) -> list[Place]:
     the text go with them."""
     out: list[Place] = []
     for start, end in places:
-        if _WORDS.search(text, out[-1][1] if out else 0, start):
+        if WORDS.search(text, out[-1][1] if out else 0, start):
             out.append((start, end))
         else:
             out[-1:] = [(out[-1][0] if out else 0, max(end, out[-1][1] if out else 0))]
-    if out and not _WORDS.search(text, out[-1][1]):
+    if out and not WORDS.search(text, out[-1][1]):
         out[-1] = (out[-1][0], len(text))
     return out
