@@ -1,16 +1,14 @@
 """What a source repeats in its items, learned from them; and what of a text is left without it.
 
-A text falls into segments: its lines, and within these its sentences. A segment is compared by its *key*: words and
-Han characters in lower case, the item's own title as a slot, {}, and where there are many numbers ("GOLD 1910.5 +0.3%")
-each of them as 0. So "The post Rust 2 appeared first on E" is "the post {} appeared first on e" in every item. A source
-repeats
+A source repeats
 
-- a segment that stands in SHARE of its items (a short one, such as "In brief", in OFTEN of them),
+- a segment, a line or a sentence, that stands in SHARE of its items (a short one, such as "In brief", in OFTEN of them),
 - how segments begin or end, when OFTEN of its items have one that does,
-- titles of its other items, slots as well, {+}: "check out {+}", or lines that are nothing else.
+- lines that are the same but for names and numbers (`templates`), when OFTEN of its items have one,
+- titles of its other items: "check out {+}", or a list of what may be titles below a label that it repeats.
 
-Besides, a few patterns say nothing in any source: "Read more", share lines, credits, lists of related items. Titles are
-never touched, and versions of one story count as one item. Pure: texts in, places out.
+What are equal segments is in `segments`, what says nothing in any source in `boilerplate`. Titles are never touched, and
+versions of one story count as one item. Pure: texts in, places out.
 """
 
 from __future__ import annotations
