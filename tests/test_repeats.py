@@ -285,6 +285,7 @@ def test_what_is_known_comes_back_from_json_and_adds_up():
     one = Repeats(60, frozenset({"a b c"}), ("x y",), (), ("t {*}",), frozenset({"l"}))
     other = Repeats(9, frozenset({"d"}), (), ("z",), ("u {*}",), frozenset({"m"}))
     assert Repeats.from_json(json.dumps(json.loads(one.to_json()))) == one
+    assert Repeats.from_json('[9, ["d"], [], ["z"]]') == Repeats(9, frozenset({"d"}), (), ("z",))
     assert (one | other) == Repeats(
         60, frozenset({"a b c", "d"}), ("x y",), ("z",), ("t {*}", "u {*}"), frozenset({"l", "m"})
     )

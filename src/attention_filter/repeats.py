@@ -2,13 +2,13 @@
 
 A source repeats
 
-- a segment, a line or a sentence, that stands in SHARE of its items (a short one, such as "In brief", in OFTEN of them),
+- a segment (a line or a sentence) that stands in SHARE of its items; a short one, such as "In brief", in OFTEN of them,
 - how segments begin or end, when OFTEN of its items have one that does,
 - lines that are the same but for names and numbers (`templates`), when OFTEN of its items have one,
 - titles of its other items: "check out {+}", or a list of what may be titles below a label that it repeats.
 
-What are equal segments is in `segments`, what says nothing in any source in `boilerplate`. Titles are never touched, and
-versions of one story count as one item. Pure: texts in, places out.
+What are equal segments is in `segments`, what says nothing in any source in `boilerplate`. Titles are never touched,
+and versions of one story count as one item. Pure: texts in, places out.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class Repeats:
 
     @staticmethod
     def from_json(text: str) -> Repeats:
-        items, segments, begins, ends, templates, lists = json.loads(text)
+        items, segments, begins, ends, templates, lists = [*json.loads(text), [], []][:6]  # older rows have four
         return Repeats(items, frozenset(segments), tuple(begins), tuple(ends), tuple(templates), frozenset(lists))
 
 
