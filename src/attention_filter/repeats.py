@@ -112,7 +112,7 @@ def learn(items: Sequence[tuple[str, str]]) -> Repeats:
     ends: defaultdict[str, list[tuple[int, str]]] = defaultdict(list)
     lines: list[Line] = []
     for number, (title, text) in enumerate(told):
-        read = text if len(text) <= HEAD + TAIL else f"{text[:HEAD]}\n{text[-TAIL:]}"
+        read = _both_ends(text)
         own = tuple(tokens_of(title))
         keys = {
             key_of(read[a:b], title, titles)
@@ -145,7 +145,7 @@ def _labels(told: Sequence[tuple[str, str]], known: Repeats, titles: Titles) -> 
     lists: defaultdict[str, list[list[str]]] = defaultdict(list)
     stands: Counter[str] = Counter()
     for title, text in told:
-        for label, listed in _lists_in(title, text, known, titles):
+        for label, listed in _lists_in(title, _both_ends(text), known, titles):
             stands[label] += 1
             if len(listed) >= LISTED:
                 lists[label].append(listed)
@@ -269,6 +269,10 @@ def _templates(groups: dict[str, list[tuple[int, str]]], most: float) -> list[st
                 out.append(found)
                 break
     return out
+
+
+def _both_ends(text: str) -> str:
+    return text if len(text) <= HEAD + TAIL else f"{text[:HEAD]}\n{text[-TAIL:]}"
 
 
 def _head(tokens: Sequence[str]) -> str:
