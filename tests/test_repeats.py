@@ -111,6 +111,7 @@ PEOPLE_ZH = ("顾青禾", "罗望川", "沈一苇")
     "footer",
     [
         "{n} readers took part in the debate",
+        "Written for the quiet press: {person}, printed {place}",
         "Filed from {place} by the harbour staff",
         "Drawn by {person} and printed in {place} by the quiet press",
         "Topics: hot, lead, sole, homepage, {place}. Section: none",
@@ -144,14 +145,22 @@ def test_places_for_names_and_numbers_in_chinese_lines_are_seen(footer):
     assert strip(items) == list(CHINESE_TEXTS)
 
 
+def mixed(title: str, other: str) -> str:
+    """A title of no item: the beginning of one and the end of another."""
+    if title.isascii():
+        return " ".join([*title.split()[:3], *other.split()[-3:]])
+    return title[:4] + other[-5:]
+
+
 @pytest.mark.parametrize(
     ("label", "titles", "texts"),
     [("Don't miss", ENGLISH, ENGLISH_TEXTS), ("今日热点", CHINESE, CHINESE_TEXTS)],
 )
 def test_below_a_repeated_label_titles_are_left_out_that_the_source_no_longer_has(label, titles, texts):
-    old = [" ".join(title.split()[::-1]) if title.isascii() else title[::-1] for title in titles]
-    lists = [f"{label}\n{old[n - 1]}\n{old[n - 2]}\n{old[n - 3]}" for n in range(len(titles))]
-    items = [(title, f"{text}\n{one}") for title, text, one in zip(titles, texts, lists, strict=True)]
+    items = []
+    for n, (title, text) in enumerate(zip(titles, texts, strict=True)):
+        listed = [mixed(titles[(n + i) % 8], titles[(n + 2 * i) % 8]) for i in (1, 2, 3)]
+        items.append((title, "\n".join([text, label, *listed])))
     assert strip(items) == list(texts)
 
 
@@ -182,19 +191,21 @@ def test_a_place_that_says_another_thing_in_each_item_or_what_the_title_says_is_
     assert learn([(title, text) for (title, _), (_, text) in zip(filled, told, strict=True)]).templates
 
 
-FLOUR = ("{n}00 g flour, sifted twice with care", "1 tbsp very good olive oil of the farm", "{n} eggs from the farm")
-SONGS = ("Rosa Lind and the Tides: A Harbour at Night", "The Weather Club: Rain on the Long Pier", "Moss: Eleven Years")
-FLOUR_ZH = ("面粉{n}00克过筛两遍备用", "初榨橄榄油1勺放入锅里", "农家鸡蛋{n}个打散备用")
-
-
 @pytest.mark.parametrize(
-    ("label", "lines"), [("For the pie: more below", FLOUR), ("Playlist", SONGS), ("推荐用料", FLOUR_ZH)]
+    ("label", "start", "end"),
+    [
+        ("Playlist", "", " live"),  # nothing says that these are other items
+        ("More for the pie", "2 tbsp ", ""),  # they measure
+        ("Top of the week", "", ""),  # too short for titles
+    ],
 )
-def test_lists_of_ingredients_or_songs_are_kept(label, lines):
+def test_lists_of_ingredients_or_songs_or_words_are_kept(label, start, end):
     items = []
     for n, (title, text) in enumerate(zip(ENGLISH, ENGLISH_TEXTS, strict=True)):
-        listed = "\n".join(f"{line.format(n=n + 2)} {PEOPLE[n % 3]}{title[:5]}" for line in lines)
-        items.append((title, f"{text}\n{label}\n{listed}"))
+        listed = [mixed(ENGLISH[(n + i) % 8], ENGLISH[(n + 2 * i) % 8]) for i in (1, 2, 3)]
+        if not start + end:
+            listed = [line.split()[i] for i, line in enumerate(listed)]
+        items.append((title, "\n".join([text, label, *(f"{start}{line}{end}" for line in listed)])))
     assert learn(items).lists == frozenset()
 
 
@@ -274,6 +285,7 @@ def test_what_is_known_comes_back_from_json_and_adds_up():
     one = Repeats(60, frozenset({"a b c"}), ("x y",), (), ("t {*}",), frozenset({"l"}))
     other = Repeats(9, frozenset({"d"}), (), ("z",), ("u {*}",), frozenset({"m"}))
     assert Repeats.from_json(json.dumps(json.loads(one.to_json()))) == one
+    assert Repeats.from_json('[9, ["d"], [], ["z"]]') == Repeats(9, frozenset({"d"}), (), ("z",))
     assert (one | other) == Repeats(
         60, frozenset({"a b c", "d"}), ("x y",), ("z",), ("t {*}", "u {*}"), frozenset({"l", "m"})
     )

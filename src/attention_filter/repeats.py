@@ -1,16 +1,14 @@
 """What a source repeats in its items, learned from them; and what of a text is left without it.
 
-A text falls into segments: its lines, and within these its sentences. A segment is compared by its *key*: words and
-Han characters in lower case, the item's own title as a slot, {}, and where there are many numbers ("GOLD 1910.5 +0.3%")
-each of them as 0. So "The post Rust 2 appeared first on E" is "the post {} appeared first on e" in every item. A source
-repeats
+A source repeats
 
-- a segment that stands in SHARE of its items (a short one, such as "In brief", in OFTEN of them),
+- a segment (a line or a sentence) that stands in SHARE of its items; a short one, such as "In brief", in OFTEN of them,
 - how segments begin or end, when OFTEN of its items have one that does,
-- titles of its other items, slots as well, {+}: "check out {+}", or lines that are nothing else.
+- lines that are the same but for names and numbers (`templates`), when OFTEN of its items have one,
+- titles of its other items: "check out {+}", or a list of what may be titles below a label that it repeats.
 
-Besides, a few patterns say nothing in any source: "Read more", share lines, credits, lists of related items. Titles are
-never touched, and versions of one story count as one item. Pure: texts in, places out.
+What are equal segments is in `segments`, what says nothing in any source in `boilerplate`. Titles are never touched,
+and versions of one story count as one item. Pure: texts in, places out.
 """
 
 from __future__ import annotations
@@ -92,7 +90,7 @@ class Repeats:
 
     @staticmethod
     def from_json(text: str) -> Repeats:
-        items, segments, begins, ends, templates, lists = json.loads(text)
+        items, segments, begins, ends, templates, lists = [*json.loads(text), [], []][:6]  # older rows have four
         return Repeats(items, frozenset(segments), tuple(begins), tuple(ends), tuple(templates), frozenset(lists))
 
 
@@ -114,7 +112,7 @@ def learn(items: Sequence[tuple[str, str]]) -> Repeats:
     ends: defaultdict[str, list[tuple[int, str]]] = defaultdict(list)
     lines: list[Line] = []
     for number, (title, text) in enumerate(told):
-        read = text if len(text) <= HEAD + TAIL else f"{text[:HEAD]}\n{text[-TAIL:]}"
+        read = _both_ends(text)
         own = tuple(tokens_of(title))
         keys = {
             key_of(read[a:b], title, titles)
@@ -147,7 +145,7 @@ def _labels(told: Sequence[tuple[str, str]], known: Repeats, titles: Titles) -> 
     lists: defaultdict[str, list[list[str]]] = defaultdict(list)
     stands: Counter[str] = Counter()
     for title, text in told:
-        for label, listed in _lists_in(title, text, known, titles):
+        for label, listed in _lists_in(title, _both_ends(text), known, titles):
             stands[label] += 1
             if len(listed) >= LISTED:
                 lists[label].append(listed)
@@ -271,6 +269,10 @@ def _templates(groups: dict[str, list[tuple[int, str]]], most: float) -> list[st
                 out.append(found)
                 break
     return out
+
+
+def _both_ends(text: str) -> str:
+    return text if len(text) <= HEAD + TAIL else f"{text[:HEAD]}\n{text[-TAIL:]}"
 
 
 def _head(tokens: Sequence[str]) -> str:

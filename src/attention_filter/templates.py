@@ -49,20 +49,15 @@ def learn_templates(lines: Sequence[Line], most: float) -> list[str]:
     for line, tokens in numbered:
         for pair in pairwise([EDGE, *tokens, EDGE]):
             items[pair].add(line.item)
-    groups: defaultdict[str, list[tuple[Line, list[list[str]]]]] = defaultdict(list)
+    groups: defaultdict[str, set[int]] = defaultdict(set)
     for enough in (most, 2 * most):  # a name that stands in places of several lines is often among neighbours, too
-        often = {pair for pair, found in items.items() if len(found) >= enough}
+        often = {pair for pair, having in items.items() if len(having) >= enough}
         for line, tokens in numbered:
-            template, places = _skeleton(tokens, often)
+            template = _skeleton(tokens, often)
             if template != [PLACE] and (PLACE in template or NUMBER in template):
-                groups[" ".join(template)].append((line, places))
+                groups[" ".join(template)].add(line.item)
     keys = [(line, f" {' '.join(tokens)} ") for line, tokens in numbered]
-    found = set()
-    for fixed, group in groups.items():
-        if len({line.item for line, _ in group}) >= FEWEST:
-            candidate = " ".join(_with_words_of_all(fixed.split(), [places for _, places in group]))
-            if candidate not in found and _says_nothing(candidate, keys, most):
-                found.add(candidate)
+    found = [key for key, alike in groups.items() if len(alike) >= FEWEST and _says_nothing(key, keys, most)]
     return sorted(found, key=lambda template: (-len(template), template))[:AT_MOST]
 
 
@@ -94,39 +89,16 @@ def without_numbers(tokens: Iterable[str]) -> list[str]:
     return out
 
 
-def _skeleton(tokens: list[str], often: set[tuple[str, str]]) -> tuple[list[str], list[list[str]]]:
-    """The tokens that are fixed, {*} between them, and what stands there."""
+def _skeleton(tokens: list[str], often: set[tuple[str, str]]) -> list[str]:
+    """The tokens that are fixed, and {*} where others stand."""
     template: list[str] = []
-    places: list[list[str]] = []
     padded = [EDGE, *tokens, EDGE]
     for before, token, after in zip(padded, tokens, padded[2:], strict=False):
         if (before, token) in often or (token, after) in often:
             template.append(token)
-        else:
-            if template[-1:] != [PLACE]:
-                template.append(PLACE)
-                places.append([])
-            places[-1].append(token)
-    return template, places
-
-
-def _with_words_of_all(template: list[str], filled: list[list[list[str]]]) -> list[str]:
-    """Words between two places have no neighbour that is fixed; they are seen from standing in all lines."""
-    out: list[str] = []
-    columns = iter(zip(*filled, strict=True))
-    for token in template:
-        if token != PLACE:
-            out.append(token)
-            continue
-        values = next(columns)
-        shared = set(values[0]).intersection(*values)
-        words = [word for word in dict.fromkeys(values[0]) if word in shared]
-        if any([word for word in dict.fromkeys(value) if word in shared] != words for value in values):
-            words = []
-        out.append(PLACE)
-        for word in words:
-            out += [word, PLACE]
-    return out
+        elif template[-1:] != [PLACE]:
+            template.append(PLACE)
+    return template
 
 
 def _says_nothing(template: str, keys: Sequence[tuple[Line, str]], most: float) -> bool:
