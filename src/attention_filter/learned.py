@@ -145,6 +145,8 @@ def learn_background(store: Store, model: str, now: datetime) -> Background:
     # In an order that does not depend on which source answered first: same items, same themes, same ranking.
     whole = whole[np.lexsort((whole.dates, *whole.vectors[:, :1].T))]
     usual = shipped_prior(model.partition("+")[0])
+    if usual is not None and whole.vectors.shape[1] != usual.vectors.shape[1]:
+        usual = None  # nothing is encoded yet
     return make_background(model, whole.vectors, counts_of(whole), whole.langs, whole.sources, prior=usual)
 
 

@@ -105,12 +105,7 @@ def make_background(
     if prior is not None and len(usual := prior.drawn(shares, room, rng)):
         documents += PRIOR_DOCUMENTS * room / len(usual) * np.bincount(usual.counts.terms % SLOTS, minlength=SLOTS)
         items += PRIOR_DOCUMENTS * room
-        theirs = min(len(usual), max(SAMPLE - len(kept), PRIOR_SAMPLE))
-        ours = min(len(kept), SAMPLE - theirs)
-        worth = np.repeat([len(kept) / max(ours, 1), PRIOR_ITEMS * room / theirs], [ours, theirs]).astype(np.float32)
-        sampled = np.r_[:ours, len(kept) : len(kept) + theirs]
-        texts = texts.with_(usual)
-        texts = texts[np.concatenate([sampled, rng.permutation(np.setdiff1d(np.arange(len(texts)), sampled))])]
+        texts, worth = _mixed(texts, usual, room, rng)
     centres = _centres(vectors, langs, shares, prior if room else None, PRIOR_ITEMS * room)
     idf = (np.log((items + 1) / (documents + 1)) + 1).astype(np.float32)
     idf[documents > max(TOO_COMMON * items, 1)] = 0
@@ -222,6 +217,16 @@ def _centred(vectors: Floats, langs: Sequence[str], centres: Mapping[str, Floats
     index = [names.index(lang) if lang in centres else 0 for lang in langs]
     known = np.any(vectors != 0, axis=1, keepdims=True)
     return unit(np.where(known, vectors - table[np.array(index, np.int64)], 0))
+
+
+def _mixed(own: Prior, usual: Prior, room: float, rng: np.random.Generator) -> tuple[Prior, Floats]:
+    """Both in random order, but first of each what is sampled; and the worth of what is sampled."""
+    theirs = min(len(usual), max(SAMPLE - len(own), PRIOR_SAMPLE))
+    ours = min(len(own), SAMPLE - theirs)
+    sampled = np.r_[:ours, len(own) : len(own) + theirs]
+    rest = rng.permutation(np.setdiff1d(np.arange(len(own) + len(usual)), sampled))
+    worth = np.repeat([len(own) / max(ours, 1), PRIOR_ITEMS * room / theirs], [ours, theirs])
+    return (own + usual)[np.concatenate([sampled, rest])], worth.astype(np.float32)
 
 
 def _shares(langs: Sequence[str]) -> dict[str, float]:

@@ -35,7 +35,7 @@ class Prior:
             self.model, self.vectors[rows], take(self.counts, rows), tuple(self.langs[i] for i in rows.tolist())
         )
 
-    def with_(self, other: Prior) -> Prior:
+    def __add__(self, other: Prior) -> Prior:
         """These texts, then the others."""
         vectors = np.vstack([self.vectors, other.vectors])
         return Prior(self.model, vectors, joined(self.counts, other.counts), self.langs + other.langs)
