@@ -153,6 +153,11 @@ def test_ctrl_c_ends_with_130(attention, monkeypatch):
     assert (done.code, done.err) == (130, "attention: stopped; what was stored is kept\n")
 
 
+def hear_ctrl_c():
+    """A process that was started in the background ignores it, and so would its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_ctrl_c_ends_a_fetch_that_waits_for_a_slow_server(attention, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as server:
         host = f"127.0.0.1:{server.getsockname()[1]}"
@@ -165,6 +170,7 @@ def test_ctrl_c_ends_a_fetch_that_waits_for_a_slow_server(attention, tmp_path):
             stderr=subprocess.PIPE,
             text=True,
             env={**os.environ, "ATTENTION_PRIVATE_HOSTS": f'["{host}"]'},
+            preexec_fn=hear_ctrl_c,
         )
         connection, _ = server.accept()  # it asks, and nobody answers
         process.send_signal(signal.SIGINT)

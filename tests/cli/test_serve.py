@@ -43,6 +43,11 @@ def children(pid):
     return [int(one) for path in Path(f"/proc/{pid}/task").glob("*/children") for one in path.read_text().split()]
 
 
+def hear_ctrl_c():
+    """A process that was started in the background ignores it, and so would its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.fixture
 def started(tmp_path):
     """Starts a server; returns its process and its first lines up to the one with the address."""
@@ -51,7 +56,7 @@ def started(tmp_path):
     def start(*options):
         program = [sys.executable, "-c", "from attention_filter.cli import main; main()"]
         command = [*program, "--db", str(tmp_path / "a.db"), "serve", *options]
-        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=hear_ctrl_c)
         processes.append(process)
         return process, process.stderr.readline()
 

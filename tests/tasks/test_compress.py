@@ -69,9 +69,11 @@ def test_word_shares_and_the_rest_sum_to_the_logit(small):
         assert told.logit == pytest.approx(small.logits([text]).max(), abs=1e-4)
 
 
-def test_a_text_alone_gets_what_it_gets_among_others(small):
+def test_a_text_alone_gets_what_it_gets_among_others(small, request):
     alone = np.concatenate([small.logits([text]) for text in TEXTS])
-    assert small.logits(TEXTS) == pytest.approx(alone, abs=1e-4)
+    # Processors with AMX multiply bfloat16 in tiles whose rounding depends on how many rows there are.
+    near = 0.02 if "bfloat16" in request.node.name else 1e-4
+    assert small.logits(TEXTS) == pytest.approx(alone, abs=near)
 
 
 def test_the_larger_model_is_left_alone(tuned, topics):
